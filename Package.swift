@@ -1,0 +1,117 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target: Swift 6, explicit existentials, imports that don't leak.
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// What the data path links: unsafe code is marked, and exclusivity is proven
+/// statically (`inout self`), so the dynamic check is left out of releases.
+let hot: [SwiftSetting] =
+    common + [
+        .strictMemorySafety(),
+        .enableExperimentalFeature("Lifetimes"),
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+    ]
+
+/// The Swift runtime goes into the executable: no toolchain on the hosts that run it.
+let staticRuntime: [LinkerSetting] = [
+    .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+]
+
+let package = Package(
+    name: "sluice",
+    products: [
+        .executable(name: "sluice", targets: ["sluice"]),
+        .executable(name: "sluice-node", targets: ["sluice-node"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // What `sluice-node` links: no Foundation, no NIO, no Codable.
+        .target(name: "CLinux"),
+        .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: hot),
+        .target(name: "Telemetry", dependencies: ["EventLoop"], swiftSettings: hot),
+        .target(name: "HTTPMessage", dependencies: ["EventLoop"], swiftSettings: hot),
+        .target(name: "HTTP1", dependencies: ["CLinux", "HTTPMessage"], swiftSettings: hot),
+        .target(name: "Balancing", swiftSettings: hot),
+        .target(
+            name: "Snapshot", dependencies: ["EventLoop", "HTTPMessage", "Balancing"],
+            swiftSettings: hot),
+        .target(name: "NodeLink", dependencies: ["Snapshot", "EventLoop"], swiftSettings: hot),
+        .target(
+            name: "NodeAgent",
+            dependencies: ["CLinux", "EventLoop", "Telemetry", "Balancing", "Snapshot", "NodeLink"],
+            swiftSettings: hot),
+        .target(
+            name: "Forwarder",
+            dependencies: ["CLinux", "EventLoop", "Telemetry", "Balancing", "Snapshot", "NodeLink", "NodeAgent"],
+            swiftSettings: hot),
+        .target(
+            name: "Proxy",
+            dependencies: [
+                "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "Balancing", "Snapshot", "NodeLink",
+                "NodeAgent",
+            ],
+            swiftSettings: hot),
+        .executableTarget(
+            name: "sluice-node", dependencies: ["Forwarder", "Proxy", "NodeAgent", "EventLoop"],
+            swiftSettings: hot, linkerSettings: staticRuntime),
+
+        // The control plane and the operators' commands.
+        .target(
+            name: "SiteFile",
+            dependencies: ["Snapshot", "EventLoop", .product(name: "Yams", package: "Yams")],
+            swiftSettings: common),
+        .target(
+            name: "ControlPlane",
+            dependencies: [
+                "SiteFile", "Snapshot", "NodeLink", "EventLoop",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: common),
+        .executableTarget(
+            name: "sluice",
+            dependencies: [
+                "ControlPlane", "SiteFile", "Snapshot",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: common, linkerSettings: staticRuntime),
+
+        // Fake clock, scripted peers, real processes: for tests only.
+        .target(name: "TestKit", swiftSettings: common),
+
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
+        .testTarget(
+            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage"], swiftSettings: common),
+        .testTarget(name: "NodeAgentTests", dependencies: ["NodeAgent", "Balancing", "Snapshot"], swiftSettings: common),
+        .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "EventLoop"], swiftSettings: common),
+        .testTarget(
+            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"], swiftSettings: common),
+        .testTarget(
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot"], exclude: ["Golden"], swiftSettings: common),
+        .testTarget(
+            name: "ControlPlaneTests", dependencies: ["ControlPlane", "SiteFile", "NodeLink"], swiftSettings: common),
+        .testTarget(name: "IntegrationTests", dependencies: ["TestKit"], swiftSettings: common),
+    ],
+    swiftLanguageModes: [.v6]
+)
