@@ -70,7 +70,9 @@ let package = Package(
         // The control plane and the operators' commands.
         .target(
             name: "SiteFile",
-            dependencies: ["Snapshot", "EventLoop", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "Snapshot", "HTTPMessage", "EventLoop", .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: common),
         .target(
             name: "ControlPlane",

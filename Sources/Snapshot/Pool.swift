@@ -1,0 +1,78 @@
+package import EventLoop
+
+/// A named set of endpoints with one balancing policy.
+package struct Pool: Equatable, Sendable {
+    package enum Balance: UInt8, Sendable, CaseIterable {
+        case roundRobin = 0
+        case leastRequest = 1
+
+        /// The word in the site file.
+        package var name: String {
+            switch self {
+            case .roundRobin: "round-robin"
+            case .leastRequest: "least-request"
+            }
+        }
+    }
+    /// The key under `pools`; its identity across revisions.
+    package var name: String
+    /// At least one; addresses are distinct.
+    package var endpoints: [Endpoint]
+    package var balance: Balance
+    /// nil: endpoints are taken to be up until connecting fails.
+    package var health: HealthCheck?
+    /// `connections.idle`: how long an unused connection to an endpoint is kept.
+    package var idleTimeout: Duration
+
+    package init(
+        name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
+        idleTimeout: Duration = .seconds(60)
+    ) {
+        self.name = name
+        self.endpoints = endpoints
+        self.balance = balance
+        self.health = health
+        self.idleTimeout = idleTimeout
+    }
+}
+
+/// One address of a pool.
+package struct Endpoint: Equatable, Sendable {
+    package var address: SocketAddress
+    /// Share of the traffic against the pool's other endpoints; 1…256.
+    package var weight: Int
+
+    package init(address: SocketAddress, weight: Int = 1) {
+        self.address = address
+        self.weight = weight
+    }
+}
+
+/// `health`: how an endpoint is probed.
+package struct HealthCheck: Equatable, Sendable {
+    package enum Probe: Equatable, Sendable {
+        /// `tcp: true`: connecting is enough.
+        case tcp
+        /// `path`: `GET` over HTTP/1.1; the status must lie in one of the ranges.
+        case http(path: String, expect: [ClosedRange<Int>])
+    }
+    package var probe: Probe
+    /// From the start of one probe to the start of the next.
+    package var interval: Duration
+    /// For one probe, connect included.
+    package var timeout: Duration
+    /// Passed probes in a row until a `down` endpoint is `up`.
+    package var rise: Int
+    /// Failed probes in a row until an `up` endpoint is `down`.
+    package var fall: Int
+
+    package init(
+        probe: Probe, interval: Duration = .seconds(2), timeout: Duration = .seconds(1), rise: Int = 2, fall: Int = 3
+    ) {
+        self.probe = probe
+        self.interval = interval
+        self.timeout = timeout
+        self.rise = rise
+        self.fall = fall
+    }
+}

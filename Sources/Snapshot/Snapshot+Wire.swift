@@ -1,0 +1,282 @@
+import Balancing
+package import EventLoop
+
+/// The wire form: magic, format version, the fields in order, and the XXH64 digest of everything before it.
+extension Snapshot {
+    static let magic: UInt32 = 0x4e53_4c53  // "SLSN"
+    /// Grows with every change of the layout; a node refuses what it doesn't know.
+    static let formatVersion: UInt16 = 1
+
+    package func encoded() -> [UInt8] {
+        var out = WireWriter()
+        out.write(Snapshot.magic)
+        out.write(Snapshot.formatVersion)
+        out.write(revision)
+        out.write(site)
+        out.write(UInt16(forwarder.workers))
+        out.write(forwarder.hash.rawValue)
+        out.write(forwarder.handOver.rawValue)
+        out.write(UInt16(proxy.nodes))
+        out.write(UInt16(proxy.workers))
+        out.write(list: trustedProxies) { $0.write($1) }
+        out.write(limits)
+        out.write(UInt32(pools.count))
+        out.write(UInt32(listeners.count))
+        for pool in pools { out.write(pool) }
+        for listener in listeners { out.write(listener) }
+        out.write(list: routes) { $0.write($1) }
+        out.write(XXH64.hash(out.bytes))
+        return out.bytes
+    }
+
+    /// The digest that ends an encoded snapshot: what a node reports as applied.
+    package static func digest(ofEncoded bytes: [UInt8]) -> UInt64 {
+        var reader = WireReader(bytes.suffix(8))
+        return (try? reader.read(UInt64.self)) ?? 0
+    }
+
+    /// - Throws: `WireError` for anything but a whole snapshot of this format version with the right digest.
+    package init(encoded bytes: [UInt8]) throws(WireError) {
+        guard bytes.count >= 14 else { throw .truncated }
+        let body = bytes.dropLast(8)
+        guard XXH64.hash([UInt8](body)) == Snapshot.digest(ofEncoded: bytes) else { throw .invalid("digest") }
+        var reader = WireReader(body)
+        guard try reader.read(UInt32.self) == Snapshot.magic else { throw .invalid("magic") }
+        guard try reader.read(UInt16.self) == Snapshot.formatVersion else { throw .invalid("format version") }
+        revision = try reader.read()
+        site = try reader.readString()
+        forwarder = ForwarderSettings(
+            workers: Int(try reader.read(UInt16.self)), hash: try reader.readCase(), handOver: try reader.readCase())
+        proxy = ProxySettings(nodes: Int(try reader.read(UInt16.self)), workers: Int(try reader.read(UInt16.self)))
+        trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
+        limits = try reader.readLimits()
+        let poolCount = Int(try reader.read(UInt32.self))
+        let listenerCount = Int(try reader.read(UInt32.self))
+        pools = []
+        listeners = []
+        for _ in 0..<poolCount { pools.append(try reader.readPool()) }
+        for _ in 0..<listenerCount { listeners.append(try reader.readListener(poolCount: poolCount)) }
+        routes = try reader.readList { (reader) throws(WireError) in
+            try reader.readRoute(poolCount: poolCount, listenerCount: listenerCount)
+        }
+        try reader.finish()
+    }
+}
+
+extension WireWriter {
+    package mutating func write(_ address: IPEndpoint) {
+        write(address.family.rawValue)
+        write(address.high)
+        write(address.low)
+        write(address.port)
+    }
+
+    package mutating func write(_ address: SocketAddress) { write(address.description) }
+
+    mutating func write(_ range: AddressRange) {
+        write(range.base)
+        write(UInt8(range.prefixLength))
+    }
+
+    mutating func write(_ limits: Limits) {
+        write(UInt32(limits.headBytesMax))
+        write(UInt32(limits.fieldCountMax))
+        write(UInt32(limits.connectionCountMax))
+        write(limits.headTimeout)
+        write(limits.bodyIdleTimeout)
+        write(limits.idleTimeout)
+    }
+
+    mutating func write(_ pool: Pool) {
+        write(pool.name)
+        write(list: pool.endpoints) { out, endpoint in
+            out.write(endpoint.address)
+            out.write(UInt16(endpoint.weight))
+        }
+        write(pool.balance.rawValue)
+        write(pool.idleTimeout)
+        write(pool.health != nil)
+        guard let health = pool.health else { return }
+        switch health.probe {
+        case .tcp: write(UInt8(0))
+        case .http(let path, let expect):
+            write(UInt8(1))
+            write(path)
+            write(list: expect) { out, range in
+                out.write(UInt16(range.lowerBound))
+                out.write(UInt16(range.upperBound))
+            }
+        }
+        write(health.interval)
+        write(health.timeout)
+        write(UInt32(health.rise))
+        write(UInt32(health.fall))
+    }
+
+    mutating func write(_ listener: Listener) {
+        write(listener.name)
+        write(list: listener.addresses) { $0.write($1) }
+        write(listener.application.rawValue)
+        write(listener.pool != nil)
+        if let pool = listener.pool { write(UInt32(pool)) }
+    }
+
+    mutating func write(_ route: Route) {
+        write(route.name)
+        write(list: route.listeners) { $0.write(UInt32($1)) }
+        write(list: route.match.hosts) { out, host in
+            switch host {
+            case .exact(let name): out.write(UInt8(0)); out.write(name)
+            case .suffix(let name): out.write(UInt8(1)); out.write(name)
+            }
+        }
+        switch route.match.path {
+        case nil: write(UInt8(0))
+        case .exact(let path)?: write(UInt8(1)); write(path)
+        case .prefix(let path)?: write(UInt8(2)); write(path)
+        }
+        write(route.request)
+        write(route.response)
+        write(list: route.targets) { out, target in
+            out.write(UInt32(target.pool))
+            out.write(UInt16(target.weight))
+        }
+        write(route.connectTimeout)
+        write(route.responseTimeout)
+    }
+
+    mutating func write(_ rules: HeaderRules) {
+        for list in [rules.set, rules.add] {
+            write(list: list) { out, rule in
+                out.write(rule.name)
+                out.write(list: rule.value) { out, part in
+                    switch part {
+                    case .literal(let text): out.write(UInt8(0)); out.write(text)
+                    case .variable(let variable): out.write(UInt8(1)); out.write(variable.rawValue)
+                    }
+                }
+            }
+        }
+        write(list: rules.remove) { $0.write($1) }
+    }
+}
+
+extension WireReader {
+    package mutating func readIPEndpoint() throws(WireError) -> IPEndpoint {
+        let family: IPFamily = try readCase()
+        let high: UInt64 = try read()
+        let low: UInt64 = try read()
+        let port: UInt16 = try read()
+        switch family {
+        case .v4:
+            guard high == 0, let address = UInt32(exactly: low) else { throw .invalid("IPv4 address") }
+            return IPEndpoint(v4: address, port: port)
+        case .v6: return IPEndpoint(v6High: high, low: low, port: port)
+        }
+    }
+
+    package mutating func readSocketAddress() throws(WireError) -> SocketAddress {
+        guard let address = SocketAddress(try readString()) else { throw .invalid("address") }
+        return address
+    }
+
+    mutating func readAddressRange() throws(WireError) -> AddressRange {
+        let base = try readIPEndpoint()
+        let prefixLength = Int(try read(UInt8.self))
+        guard prefixLength <= (base.family == .v4 ? 32 : 128) else { throw .invalid("prefix length") }
+        return AddressRange(base: base, prefixLength: prefixLength)
+    }
+
+    mutating func readLimits() throws(WireError) -> Limits {
+        Limits(
+            headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
+            connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
+            bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration())
+    }
+
+    mutating func readPool() throws(WireError) -> Pool {
+        var pool = Pool(name: try readString(), endpoints: [])
+        pool.endpoints = try readList { (reader) throws(WireError) in
+            Endpoint(address: try reader.readSocketAddress(), weight: Int(try reader.read(UInt16.self)))
+        }
+        pool.balance = try readCase()
+        pool.idleTimeout = try readDuration()
+        guard try readBool() else { return pool }
+        let probe: HealthCheck.Probe
+        switch try read(UInt8.self) {
+        case 0: probe = .tcp
+        case 1:
+            let path = try readString()
+            let expect = try readList { (reader) throws(WireError) -> ClosedRange<Int> in
+                let (low, high) = (Int(try reader.read(UInt16.self)), Int(try reader.read(UInt16.self)))
+                guard low <= high else { throw .invalid("status range") }
+                return low...high
+            }
+            probe = .http(path: path, expect: expect)
+        default: throw .invalid("probe")
+        }
+        pool.health = HealthCheck(
+            probe: probe, interval: try readDuration(), timeout: try readDuration(),
+            rise: Int(try read(UInt32.self)), fall: Int(try read(UInt32.self)))
+        return pool
+    }
+
+    mutating func readListener(poolCount: Int) throws(WireError) -> Listener {
+        Listener(
+            name: try readString(),
+            addresses: try readList { (reader) throws(WireError) in try reader.readIPEndpoint() },
+            application: try readCase(), pool: try readBool() ? try readIndex(below: poolCount, "pool") : nil)
+    }
+
+    mutating func readRoute(poolCount: Int, listenerCount: Int) throws(WireError) -> Route {
+        let name = try readString()
+        let listeners = try readList { (reader) throws(WireError) in
+            try reader.readIndex(below: listenerCount, "listener")
+        }
+        let hosts = try readList { (reader) throws(WireError) -> HostPattern in
+            switch try reader.read(UInt8.self) {
+            case 0: .exact(try reader.readString())
+            case 1: .suffix(try reader.readString())
+            default: throw .invalid("host pattern")
+            }
+        }
+        let path: PathPattern?
+        switch try read(UInt8.self) {
+        case 0: path = nil
+        case 1: path = .exact(try readString())
+        case 2: path = .prefix(try readString())
+        default: throw .invalid("path pattern")
+        }
+        let request = try readHeaderRules()
+        let response = try readHeaderRules()
+        let targets = try readList { (reader) throws(WireError) in
+            WeightedPool(
+                pool: try reader.readIndex(below: poolCount, "pool"), weight: Int(try reader.read(UInt16.self)))
+        }
+        guard !targets.isEmpty else { throw .invalid("route without a pool") }
+        return Route(
+            name: name, listeners: listeners, match: RouteMatch(hosts: hosts, path: path), request: request,
+            response: response, targets: targets, connectTimeout: try readDuration(),
+            responseTimeout: try readDuration())
+    }
+
+    mutating func readHeaderRules() throws(WireError) -> HeaderRules {
+        HeaderRules(
+            set: try readRuleList(), add: try readRuleList(),
+            remove: try readList { (reader) throws(WireError) in try reader.readString() })
+    }
+
+    private mutating func readRuleList() throws(WireError) -> [HeaderRule] {
+        try readList { (reader) throws(WireError) in
+            HeaderRule(
+                name: try reader.readString(),
+                value: try reader.readList { (reader) throws(WireError) -> ValuePart in
+                    switch try reader.read(UInt8.self) {
+                    case 0: .literal(try reader.readString())
+                    case 1: .variable(try reader.readCase())
+                    default: throw .invalid("value part")
+                    }
+                })
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package import EventLoop
+
+/// One site, checked and compiled: what nodes serve. Immutable once published under its revision.
+///
+/// Names are resolved: a route's pools and a listener's pool are indices into `pools`.
+package struct Snapshot: Equatable, Sendable {
+    /// The revision of the site file that this was compiled from; grows by one with each published change.
+    package var revision: UInt64
+    /// `site`: the site's name.
+    package var site: String
+    package var forwarder: ForwarderSettings
+    package var proxy: ProxySettings
+    /// `trust.proxies`: peers whose `X-Forwarded-*` fields are believed.
+    package var trustedProxies: [AddressRange]
+    package var limits: Limits
+    package var listeners: [Listener]
+    /// In the order of the site file: the first that matches wins.
+    package var routes: [Route]
+    package var pools: [Pool]
+
+    package init(
+        revision: UInt64, site: String, forwarder: ForwarderSettings = .init(), proxy: ProxySettings = .init(),
+        trustedProxies: [AddressRange] = [], limits: Limits = .init(), listeners: [Listener] = [],
+        routes: [Route] = [], pools: [Pool] = []
+    ) {
+        self.revision = revision
+        self.site = site
+        self.forwarder = forwarder
+        self.proxy = proxy
+        self.trustedProxies = trustedProxies
+        self.limits = limits
+        self.listeners = listeners
+        self.routes = routes
+        self.pools = pools
+    }
+}
+
+/// `forwarder`: how connections are spread over proxy nodes.
+package struct ForwarderSettings: Equatable, Sendable {
+    /// `forwarder.hash`: what the connection hash covers.
+    package enum HashInput: UInt8, Sendable, CaseIterable {
+        /// Client address and port, listener address and port.
+        case connection = 0
+        /// Client address only: one client keeps its node.
+        case source = 1
+    }
+    /// `forwarder.hand_over`: whether accepted sockets go to local nodes as they are.
+    package enum HandOver: UInt8, Sendable, CaseIterable {
+        /// To local nodes by hand-over, to others by relay.
+        case auto = 0
+        /// Always relay.
+        case never = 1
+    }
+    /// Event loops, each on its own thread; 1…256.
+    package var workers: Int
+    package var hash: HashInput
+    package var handOver: HandOver
+
+    package init(workers: Int = 1, hash: HashInput = .connection, handOver: HandOver = .auto) {
+        self.workers = workers
+        self.hash = hash
+        self.handOver = handOver
+    }
+}
+
+/// `proxy`: the proxy nodes that the control plane runs on its host.
+package struct ProxySettings: Equatable, Sendable {
+    /// Local nodes; 0…256. 0 means remote nodes only.
+    package var nodes: Int
+    /// Event loops per node; 1…256.
+    package var workers: Int
+
+    package init(nodes: Int = 2, workers: Int = 1) {
+        self.nodes = nodes
+        self.workers = workers
+    }
+}
+
+/// `limits`: bounds on what one client may use.
+package struct Limits: Equatable, Sendable {
+    /// `limits.head`: bytes of request line and fields; beyond it 431 (RFC 6585 §5). 1 KiB…60 KiB.
+    package var headBytesMax: Int
+    /// `limits.headers`: field lines in one head; beyond it 431. 1…250.
+    package var fieldCountMax: Int
+    /// `limits.connections`: client connections of one node at a time; 1…1,000,000.
+    package var connectionCountMax: Int
+    /// `limits.timeout.head`: from the first byte of a request (or the connection) to the end of its head; then 408.
+    package var headTimeout: Duration
+    /// `limits.timeout.body_idle`: without a byte moving in a body, either way.
+    package var bodyIdleTimeout: Duration
+    /// `limits.timeout.idle`: an idle keep-alive connection, or a relayed one on which nothing moves.
+    package var idleTimeout: Duration
+
+    package init(
+        headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
+        headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
+        idleTimeout: Duration = .seconds(60)
+    ) {
+        self.headBytesMax = headBytesMax
+        self.fieldCountMax = fieldCountMax
+        self.connectionCountMax = connectionCountMax
+        self.headTimeout = headTimeout
+        self.bodyIdleTimeout = bodyIdleTimeout
+        self.idleTimeout = idleTimeout
+    }
+}
+
+/// An address clients dial, and what is spoken there.
+package struct Listener: Equatable, Sendable {
+    package enum Application: UInt8, Sendable, CaseIterable {
+        case http = 0
+        case tcp = 1
+    }
+    /// The key under `listeners`; its identity across revisions.
+    package var name: String
+    /// At least one; IP addresses only.
+    package var addresses: [IPEndpoint]
+    package var application: Application
+    /// `to` of a `tcp` listener: index into `Snapshot.pools`; nil for `http`.
+    package var pool: Int?
+
+    package init(name: String, addresses: [IPEndpoint], application: Application = .http, pool: Int? = nil) {
+        self.name = name
+        self.addresses = addresses
+        self.application = application
+        self.pool = pool
+    }
+}
