@@ -1,0 +1,103 @@
+import Glibc
+
+/// Received or unsent bytes in one block of a `BufferPool`: a plain value, owned by one connection.
+///
+///     base ─── start ▓▓▓▓ bytes ▓▓▓▓ end ─── capacity
+@safe
+package struct Buffer: BitwiseCopyable {
+    /// nil: no block is held.
+    package var base: UnsafeMutablePointer<UInt8>?
+    package var start: Int = 0
+    package var end: Int = 0
+
+    @inlinable
+    package init() { unsafe base = nil }
+
+    @inlinable package var isHeld: Bool { unsafe base != nil }
+    @inlinable package var count: Int { end - start }
+    @inlinable package var isEmpty: Bool { start == end }
+    /// Bytes that fit behind `end`.
+    @inlinable package var room: Int { unsafe base == nil ? 0 : BufferPool.blockBytes - end }
+    @inlinable package var bytes: UnsafeMutablePointer<UInt8> { unsafe base! + start }
+    @inlinable package var tail: UnsafeMutablePointer<UInt8> { unsafe base! + end }
+
+    /// Takes bytes off the front.
+    @inlinable
+    package mutating func consume(_ count: Int) {
+        start += count
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Moves the bytes to the front of the block.
+    package mutating func compact() {
+        guard start > 0 else { return }
+        unsafe memmove(base!, base! + start, count)
+        end = count
+        start = 0
+    }
+
+    /// Appends bytes; the caller has checked `room`.
+    @inlinable
+    package mutating func append(_ source: UnsafePointer<UInt8>, count: Int) {
+        precondition(count <= room, "append beyond the block")
+        unsafe memcpy(tail, source, count)
+        end += count
+    }
+}
+
+/// Blocks of memory for buffers of one worker. An idle connection holds none.
+@safe
+package struct BufferPool: ~Copyable {
+    /// Bytes of one block: what one read of a bulk transfer takes, and room for the largest head.
+    package static let blockBytes = 64 * 1024
+    /// Free blocks kept at most (4 MiB); more go back to the kernel.
+    private static let retainedMax = 64
+
+    private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
+    /// Blocks given out.
+    package private(set) var used = 0
+    /// Blocks given out at most.
+    package let blocksMax: Int
+
+    package init(blocksMax: Int) {
+        self.blocksMax = blocksMax
+        unsafe free.reserveCapacity(BufferPool.retainedMax)
+    }
+
+    deinit { for unsafe block in unsafe free { unsafe munmap(block, BufferPool.blockBytes) } }
+
+    /// Gives an empty buffer its block.
+    ///
+    /// - Returns: Whether there is one; not when `blocksMax` are in use or the kernel has no memory.
+    package mutating func fill(_ buffer: inout Buffer) -> Bool {
+        precondition(!buffer.isHeld, "the buffer has a block")
+        if let block = unsafe free.popLast() {
+            unsafe buffer.base = unsafe block
+        } else {
+            guard used < blocksMax else { return false }
+            let memory = unsafe mmap(
+                nil, BufferPool.blockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            guard let memory = unsafe memory, unsafe memory != MAP_FAILED else { return false }
+            unsafe buffer.base = memory.assumingMemoryBound(to: UInt8.self)
+        }
+        buffer.start = 0
+        buffer.end = 0
+        used += 1
+        return true
+    }
+
+    /// Takes the block of a buffer back, whatever is in it.
+    package mutating func empty(_ buffer: inout Buffer) {
+        guard let block = unsafe buffer.base else { return }
+        used -= 1
+        if unsafe free.count < BufferPool.retainedMax {
+            unsafe free.append(block)
+        } else {
+            unsafe munmap(block, BufferPool.blockBytes)
+        }
+        buffer = Buffer()
+    }
+}

@@ -1,0 +1,96 @@
+/// Slots for plain values at fixed addresses, with generations.
+///
+/// Elements live in chunks that never move, so a pointer stays good until the slot is retired. A retired slot is
+/// given out again only after `reclaim()`, at the end of the turn, so that events and calls still under way in
+/// the turn meet no stranger.
+@safe
+package struct Slab<Element: BitwiseCopyable>: ~Copyable {
+    @usableFromInline static var chunkShift: UInt32 { 8 }
+    @usableFromInline static var chunkElements: Int { 256 }
+    @usableFromInline static var chunksMax: Int { 4096 }
+    /// Slots in one slab at most: 1,048,576.
+    package static var slotsMax: Int { chunkElements * chunksMax }
+
+    @usableFromInline let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
+    @usableFromInline let generations: UnsafeMutablePointer<UnsafeMutablePointer<UInt32>>
+    @usableFromInline var chunkCount = 0
+    @usableFromInline var free: [UInt32] = []
+    @usableFromInline var retired: [UInt32] = []
+    /// Slots in use.
+    @usableFromInline package private(set) var count = 0
+
+    package init() {
+        unsafe chunks = .allocate(capacity: Slab.chunksMax)
+        unsafe generations = .allocate(capacity: Slab.chunksMax)
+    }
+
+    deinit {
+        for index in 0..<chunkCount {
+            unsafe chunks[index].deallocate()
+            unsafe generations[index].deallocate()
+        }
+        unsafe chunks.deallocate()
+        unsafe generations.deallocate()
+    }
+
+    /// Takes a slot and puts `element` there; nil when all `slotsMax` are in use.
+    package mutating func insert(_ element: Element) -> UInt32? {
+        if free.isEmpty {
+            guard chunkCount < Slab.chunksMax else { return nil }
+            grow()
+        }
+        let slot = free.removeLast()
+        unsafe self[slot].initialize(to: element)
+        count += 1
+        return slot
+    }
+
+    private mutating func grow() {
+        unsafe chunks[chunkCount] = .allocate(capacity: Slab.chunkElements)
+        unsafe generations[chunkCount] = .allocate(capacity: Slab.chunkElements)
+        unsafe generations[chunkCount].initialize(repeating: 1, count: Slab.chunkElements)
+        let first = UInt32(chunkCount * Slab.chunkElements)
+        for offset in (0..<UInt32(Slab.chunkElements)).reversed() { free.append(first + offset) }
+        chunkCount += 1
+    }
+
+    /// The element in a slot that is in use.
+    @inlinable
+    package subscript(slot: UInt32) -> UnsafeMutablePointer<Element> {
+        unsafe chunks[Int(slot >> Slab.chunkShift)] + Int(slot & UInt32(Slab.chunkElements - 1))
+    }
+
+    @inlinable
+    package func generation(of slot: UInt32) -> UInt32 {
+        unsafe generations[Int(slot >> Slab.chunkShift)][Int(slot & UInt32(Slab.chunkElements - 1))] & 0xff_ffff
+    }
+
+    /// The element an event is for, or nil when the slot has been retired since.
+    @inlinable
+    package func element(for token: Token) -> UnsafeMutablePointer<Element>? {
+        guard Int(token.slot >> Slab.chunkShift) < chunkCount, generation(of: token.slot) == token.generation else {
+            return nil
+        }
+        return unsafe self[token.slot]
+    }
+
+    /// Ends a slot's life: tokens made for it are stale from now on.
+    package mutating func retire(_ slot: UInt32) {
+        unsafe generations[Int(slot >> Slab.chunkShift)][Int(slot & UInt32(Slab.chunkElements - 1))] &+= 1
+        retired.append(slot)
+        count -= 1
+    }
+
+    /// At the end of a turn: retired slots may be given out again.
+    @inlinable
+    package mutating func reclaim() {
+        guard !retired.isEmpty else { return }
+        reclaimRetired()
+    }
+
+    @usableFromInline
+    mutating func reclaimRetired() {
+        free.append(contentsOf: retired)
+        retired.removeAll(keepingCapacity: true)
+    }
+}

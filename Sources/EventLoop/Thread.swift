@@ -1,0 +1,32 @@
+import CLinux
+import Glibc
+
+/// Threads for loops.
+package enum Thread {
+    /// Runs `body` on a new detached thread of that name (15 bytes at most are kept by the kernel).
+    package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let box = unsafe Unmanaged.passRetained(Body(name: name, run: body))
+        var thread = pthread_t()
+        let result = unsafe pthread_create(&thread, nil, threadEntry, box.toOpaque())
+        precondition(result == 0, "pthread_create: \(result)")
+        pthread_detach(thread)
+    }
+
+    fileprivate final class Body: Sendable {
+        let name: String
+        let run: @Sendable () -> Void
+
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+}
+
+/// A named function: a closure literal given to `pthread_create` may inherit the main actor and trap.
+private func threadEntry(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    let body = unsafe Unmanaged<Thread.Body>.fromOpaque(context!).takeRetainedValue()
+    unsafe clinux_set_thread_name(String(body.name.prefix(15)))
+    body.run()
+    return nil
+}
