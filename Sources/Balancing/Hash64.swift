@@ -3,8 +3,10 @@
 /// None of it is keyed against an attacker who chooses the input, and none of it serves hash tables
 /// filled by clients. All results are the same on every host, build and run, so that two forwarders
 /// send the same connection to the same node.
+@usableFromInline
 package enum Hash64 {
-    // Computed, not stored: code inlined into other modules gets the numbers, not a call that fetches them.
+    // Computed, not stored: code inlined into other modules gets the numbers, not a call that fetches them. The type is
+    // `@usableFromInline` for the same end: without it the compiler calls `@inlinable package` members, measured.
     @inlinable static var prime1: UInt64 { 0x9E37_79B1_85EB_CA87 }
     @inlinable static var prime2: UInt64 { 0xC2B2_AE3D_27D4_EB4F }
     @inlinable static var prime3: UInt64 { 0x1656_67B1_9E37_79F9 }

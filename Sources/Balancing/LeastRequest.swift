@@ -3,6 +3,7 @@
 /// Up to `scannedMax` endpoints are all compared. Of more, two are drawn at random and the better one wins (Mitzenmacher, "The
 /// Power of Two Choices in Randomized Load Balancing", 2001): O(1), and workers that each see only their own requests
 /// don't all run to the same endpoint. Draws and ties go by weight, so a pool without load is shared by weight too.
+@usableFromInline
 package struct LeastRequest: BitwiseCopyable, Sendable {
     /// Most endpoints that are compared with each other; Envoy and nginx users have small pools, where two draws
     /// would often miss the idle endpoint, and a scan of eight costs no more than they do.

@@ -17,7 +17,8 @@ package struct MaglevMember: Hashable, Sendable {
 ///
 /// Filled once, never changed: build it off the accept path, then give it to every worker. The same members give the
 /// same connections to the same names whatever order they are passed in, on every host.
-@safe package final class MaglevTable: @unchecked Sendable {
+@safe @usableFromInline
+package final class MaglevTable: @unchecked Sendable {
     // `@unchecked`: the memory behind the two pointers is written in `init` only, freed in `deinit` only.
 
     /// The prime the paper uses for up to some hundred members: 128 KiB, shares within 1 % at 100 members.

@@ -2,6 +2,7 @@
 ///
 /// One word of state and one wide multiplication per number. One per worker; never for keys, tokens or identifiers
 /// that a client must not guess.
+@usableFromInline
 package struct RandomSource: RandomNumberGenerator, BitwiseCopyable, Sendable {
     @usableFromInline var state: UInt64
 

@@ -3,6 +3,7 @@
 /// Weights spread each endpoint's turns evenly instead of in a row (nginx's smooth weighted round robin: with weights
 /// 5, 1, 1 the order is a a b a c a a). With equal weights a turn costs O(1), else O(count). Plain data: the
 /// caller owns the arrays, one element per endpoint.
+@usableFromInline
 package struct RoundRobinState: BitwiseCopyable, Sendable {
     /// Where the search for the next endpoint begins; used when all weights are equal.
     @usableFromInline var cursor: UInt32
