@@ -25,7 +25,7 @@ extension Snapshot {
         for pool in pools { out.write(pool) }
         for listener in listeners { out.write(listener) }
         out.write(list: routes) { $0.write($1) }
-        out.write(XXH64.hash(out.bytes))
+        out.write(Hash64.xxh64(out.bytes))
         return out.bytes
     }
 
@@ -39,7 +39,7 @@ extension Snapshot {
     package init(encoded bytes: [UInt8]) throws(WireError) {
         guard bytes.count >= 14 else { throw .truncated }
         let body = bytes.dropLast(8)
-        guard XXH64.hash([UInt8](body)) == Snapshot.digest(ofEncoded: bytes) else { throw .invalid("digest") }
+        guard Hash64.xxh64([UInt8](body)) == Snapshot.digest(ofEncoded: bytes) else { throw .invalid("digest") }
         var reader = WireReader(body)
         guard try reader.read(UInt32.self) == Snapshot.magic else { throw .invalid("magic") }
         guard try reader.read(UInt16.self) == Snapshot.formatVersion else { throw .invalid("format version") }

@@ -1,0 +1,61 @@
+package import EventLoop
+package import NodeLink
+package import Snapshot
+
+/// What forwarder and proxy do for the agent of their process. All calls come from the agent's thread; the role's
+/// workers answer through `AgentMailbox`.
+package protocol DataRole: AnyObject {
+    var role: Hello.Role { get }
+    var workerCount: Int { get }
+    /// How forwarders reach this node; nil for a forwarder.
+    var reach: NodeReach? { get }
+
+    /// Serves a snapshot from the workers' next turn on. All or nothing: after an error the node serves what it
+    /// served before.
+    ///
+    /// - Throws: `RoleError` that names what could not be done, such as a listener that can't be bound.
+    func apply(_ snapshot: Snapshot) throws(RoleError)
+
+    /// Takes the whole membership. Each worker posts `.membershipApplied` once it acts on it.
+    func apply(_ membership: Membership)
+
+    /// Whether an endpoint's probes pass. Endpoints without a health check are never named here.
+    func setHealth(of endpoint: EndpointKey, isUp: Bool)
+
+    /// Each worker posts `.report` with that id.
+    func requestReport(id: UInt64)
+
+    /// No new connections; those there are end after the response under way. Each worker posts `.drained` when its
+    /// last connection has ended (at once if it has none).
+    func drain()
+
+    /// Takes connections again.
+    func resume()
+}
+
+/// Why a role can't serve a snapshot, for operators.
+package struct RoleError: Error, Equatable {
+    package let message: String
+
+    package init(_ message: String) { self.message = message }
+}
+
+/// An endpoint's identity across revisions.
+package struct EndpointKey: Hashable, Sendable {
+    package var pool: String
+    package var address: SocketAddress
+
+    package init(pool: String, address: SocketAddress) {
+        self.pool = pool
+        self.address = address
+    }
+}
+
+/// What workers tell the agent.
+package enum AgentMessage: Sendable {
+    case membershipApplied(version: UInt64, worker: Int)
+    case report(id: UInt64, worker: Int, samples: [Sample])
+    case drained(worker: Int)
+}
+
+package typealias AgentMailbox = Mailbox<AgentMessage>
