@@ -1,8 +1,8 @@
 /// How long to wait before the next try of something that keeps failing: a reconnection, a dead node's restart.
 ///
 /// "Full jitter" (Brooker, AWS Architecture Blog, 2015): each wait is drawn evenly from `min` to a ceiling that starts at
-/// twice `min` and doubles with every failure up to `max`. The even draw over the whole range keeps many
-/// that fail together from coming back together; `min` keeps one that fails at once from spinning.
+/// twice `min` and doubles with every failure up to `max`. The draw over the whole range keeps many that fail
+/// together from coming back together; `min` keeps one that fails at once from spinning.
 package struct Backoff: BitwiseCopyable, Sendable {
     /// Shortest wait, nanoseconds.
     private let nanosecondsMin: UInt64
