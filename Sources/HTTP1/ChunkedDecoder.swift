@@ -1,0 +1,129 @@
+import HTTPMessage
+
+/// Finds the parts of a chunked body (RFC 9112 §7.1). A value without a buffer: bytes in, one step out.
+///
+///     size ──LF──▶ data ──▶ dataEnd ──LF──▶ size … ──size 0──▶ trailer ──empty line──▶ ended
+package struct ChunkedDecoder: BitwiseCopyable, Sendable {
+    /// Chunk size line (with extensions) or trailer section at most, each.
+    package static let lineBytesMax = 4096
+    /// Hex digits of a chunk size at most: below 2^60 bytes.
+    private static let sizeDigitsMax = 15
+
+    private enum State: UInt8 {
+        case size, sizeExtension, sizeLineFeed
+        case data, dataReturn, dataLineFeed
+        case trailerStart, trailerName, trailerValue, trailerLineFeed, endLineFeed
+        case ended
+    }
+    private var state: State = .size
+    private var remaining: UInt64 = 0
+    private var digits = 0
+    private var lineBytes = 0
+
+    package init() {}
+
+    package enum Step: Equatable {
+        /// The next `count` bytes are data of the body.
+        case data(Int)
+        /// The next `count` bytes are framing.
+        case framing(Int)
+        /// The next `count` bytes are framing, and the body ends with them.
+        case end(Int)
+        /// No bytes left to look at.
+        case more
+        case malformed
+    }
+
+    package var hasEnded: Bool { state == .ended }
+
+    /// Looks at `bytes` from `start` on; the bytes of a step are done with and must not be given again.
+    package mutating func step(_ bytes: Span<UInt8>, from start: Int) -> Step {
+        guard state != .ended, start < bytes.count else { return .more }
+        if state == .data {
+            let count = Int(min(remaining, UInt64(bytes.count - start)))
+            remaining -= UInt64(count)
+            if remaining == 0 { state = .dataReturn }
+            return .data(count)
+        }
+        var position = start
+        while position < bytes.count {
+            guard take(bytes[position]) else { return .malformed }
+            position += 1
+            if state == .data { return .framing(position - start) }
+            if state == .ended { return .end(position - start) }
+        }
+        return .framing(position - start)
+    }
+
+    /// One byte of framing.
+    ///
+    /// - Returns: Whether it may stand there.
+    private mutating func take(_ byte: UInt8) -> Bool {
+        lineBytes += 1
+        guard lineBytes <= ChunkedDecoder.lineBytesMax else { return false }
+        switch state {
+        case .size:
+            if let digit = hexDigit(byte) {
+                digits += 1
+                remaining = remaining << 4 | UInt64(digit)
+                return digits <= ChunkedDecoder.sizeDigitsMax
+            }
+            guard digits > 0 else { return false }
+            switch byte {
+            case 0x0d: state = .sizeLineFeed
+            case 0x3b: state = .sizeExtension
+            default: return false
+            }
+        case .sizeExtension:
+            if byte == 0x0d {
+                state = .sizeLineFeed
+            } else if byte < 0x20 && byte != 0x09 || byte == 0x7f {
+                return false
+            }
+        case .sizeLineFeed:
+            guard byte == 0x0a else { return false }
+            state = remaining == 0 ? .trailerStart : .data
+            lineBytes = 0
+            digits = 0
+        case .dataReturn:
+            guard byte == 0x0d else { return false }
+            state = .dataLineFeed
+        case .dataLineFeed:
+            guard byte == 0x0a else { return false }
+            state = .size
+            lineBytes = 0
+        case .trailerStart:
+            if byte == 0x0d {
+                state = .endLineFeed
+            } else {
+                guard HTTPSyntax.isTokenByte(byte) else { return false }
+                state = .trailerName
+            }
+        case .trailerName:
+            if byte == 0x3a { state = .trailerValue } else { return HTTPSyntax.isTokenByte(byte) }
+        case .trailerValue:
+            if byte == 0x0d {
+                state = .trailerLineFeed
+            } else if byte < 0x20 && byte != 0x09 || byte == 0x7f {
+                return false
+            }
+        case .trailerLineFeed:
+            guard byte == 0x0a else { return false }
+            state = .trailerStart
+        case .endLineFeed:
+            guard byte == 0x0a else { return false }
+            state = .ended
+        case .data, .ended: preconditionFailure("framing byte in \(state)")
+        }
+        return true
+    }
+
+    private func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,171 @@
+package import HTTPMessage
+
+/// A parsed request head: offsets into the bytes it was parsed from, and what follows from them.
+package struct RequestHead: BitwiseCopyable, Sendable {
+    package var method: Method = .other
+    /// The method is at offset 0.
+    package var methodLength = 0
+    /// The target as received.
+    package var targetStart = 0
+    package var targetLength = 0
+    /// The target in origin form: path and query. Empty for `*`, and for an absolute target without a path.
+    package var originStart = 0
+    package var originLength = 0
+    /// The part of the origin form before `?`.
+    package var pathLength = 0
+    /// The authority: of an absolute target, else the value of `Host`.
+    package var hostStart = 0
+    package var hostLength = 0
+    /// The target was in absolute form: `Host` must be sent as the authority (RFC 9112 §3.2.2).
+    package var isAbsolute = false
+    package var minorVersion: UInt8 = 1
+    /// Bytes of the head, the empty line included.
+    package var length = 0
+    package var facts = FieldFacts()
+
+    package init() {}
+
+    /// RFC 9112 §6.3: a request without `Transfer-Encoding` and `Content-Length` has no body.
+    package var framing: BodyFraming {
+        if facts.isChunked { return .chunked }
+        return facts.hasContentLength && facts.contentLength > 0 ? .length(facts.contentLength) : .none
+    }
+
+    /// RFC 9112 §9.3: whether the connection may serve another request after this one.
+    package var isPersistent: Bool {
+        if facts.closes { return false }
+        return minorVersion >= 1 || facts.keepsAlive
+    }
+
+    /// Parses the head at the front of `bytes` (RFC 9112 §2–§5).
+    ///
+    /// - Parameters:
+    ///   - bytes: All bytes received so far; more may follow the head. Empty lines before the request line
+    ///     (§2.2) are the caller's to take off, see `leadingEmptyLines`.
+    ///   - fields: Gets the field lines when the outcome is `.complete`.
+    /// - Returns: `.incomplete` until the empty line has arrived, at most until `limits` are exceeded.
+    package mutating func parse(
+        _ bytes: Span<UInt8>, limits: HeadLimits, fields: inout FieldTable
+    ) -> ParseOutcome {
+        self = RequestHead()
+        let line = parseRequestLine(bytes, limits)
+        guard case .complete = line.outcome else { return line.outcome }
+        let outcome = FieldParser.parse(
+            bytes, from: line.end, minorVersion: minorVersion, limits: limits, into: &fields, &facts, end: &length)
+        guard case .complete = outcome else { return outcome }
+        return checkHost(bytes, fields)
+    }
+
+    /// Bytes of empty lines (CRLF) at the front, which a server ignores (RFC 9112 §2.2).
+    package static func leadingEmptyLines(_ bytes: Span<UInt8>) -> Int {
+        var position = 0
+        while position + 1 < bytes.count, bytes[position] == 0x0d, bytes[position + 1] == 0x0a { position += 2 }
+        return position
+    }
+
+    private mutating func parseRequestLine(
+        _ bytes: Span<UInt8>, _ limits: HeadLimits
+    ) -> (outcome: ParseOutcome, end: Int) {
+        let count = min(bytes.count, limits.headBytesMax)
+        func incomplete() -> ParseOutcome {
+            bytes.count >= limits.headBytesMax ? .failed(.targetTooLong) : .incomplete
+        }
+        let methodEnd = scanToken(bytes, 0, count)
+        guard methodEnd < count else { return (incomplete(), 0) }
+        guard methodEnd > 0, bytes[methodEnd] == 0x20 else { return (.failed(.malformedRequestLine), 0) }
+        methodLength = methodEnd
+        method = unsafe bytes.withUnsafeBufferPointer {
+            unsafe Method(UnsafeBufferPointer(rebasing: $0[..<methodEnd]))
+        }
+        targetStart = methodEnd + 1
+        let targetEnd = scanTarget(bytes, targetStart, count)
+        // " HTTP/1.1" CRLF
+        guard targetEnd + 11 <= count else {
+            if targetEnd < count, bytes[targetEnd] != 0x20 { return (.failed(.malformedRequestLine), 0) }
+            return (incomplete(), 0)
+        }
+        targetLength = targetEnd - targetStart
+        guard targetLength > 0, bytes[targetEnd] == 0x20 else { return (.failed(.malformedRequestLine), 0) }
+        guard let version = httpVersion(bytes, targetEnd + 1) else { return (.failed(.malformedRequestLine), 0) }
+        guard bytes[targetEnd + 9] == 0x0d, bytes[targetEnd + 10] == 0x0a else {
+            return (.failed(bytes[targetEnd + 9] == 0x0a ? .bareLineEnd : .malformedRequestLine), 0)
+        }
+        guard version.major == 1, version.minor <= 1 else { return (.failed(.unsupportedVersion), 0) }
+        minorVersion = version.minor
+        return (splitTarget(bytes.extracting(targetStart..<targetEnd)), targetEnd + 11)
+    }
+
+    /// RFC 9112 §3.2: origin form, absolute form, authority form (only CONNECT) or `*` (only OPTIONS).
+    private mutating func splitTarget(_ target: Span<UInt8>) -> ParseOutcome {
+        originStart = targetStart
+        originLength = targetLength
+        if target[0] != 0x2f {
+            if method == .connect || target.count == 1 && target[0] == 0x2a && method == .options {
+                originLength = 0
+                return .complete
+            }
+            guard let authority = schemeLength(target) else { return .failed(.malformedTarget) }
+            var end = authority
+            while end < target.count, target[end] != 0x2f, target[end] != 0x3f { end += 1 }
+            guard end > authority else { return .failed(.malformedTarget) }
+            isAbsolute = true
+            hostStart = targetStart + authority
+            hostLength = end - authority
+            originStart = targetStart + end
+            originLength = target.count - end
+        }
+        pathLength = originLength
+        let offset = originStart - targetStart
+        for index in 0..<originLength {
+            let byte = target[offset + index]
+            // A fragment never belongs into a request (RFC 9112 §3.2.1).
+            if byte == 0x23 { return .failed(.malformedTarget) }
+            if byte == 0x3f && pathLength == originLength { pathLength = index }
+        }
+        return .complete
+    }
+
+    /// Length of `http://` or `https://` in front of the authority.
+    private func schemeLength(_ target: Span<UInt8>) -> Int? {
+        if target.count > 7, matches(target.extracting(0..<7), "http://") { return 7 }
+        if target.count > 8, matches(target.extracting(0..<8), "https://") { return 8 }
+        return nil
+    }
+
+    /// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0, with a valid value.
+    private mutating func checkHost(_ bytes: Span<UInt8>, _ fields: borrowing FieldTable) -> ParseOutcome {
+        guard facts.hostCount <= 1 else { return .failed(.malformedHost) }
+        guard facts.hostCount == 1 else {
+            return minorVersion >= 1 ? .failed(.missingHost) : isAbsolute ? checkAuthority(bytes) : .complete
+        }
+        let field = fields[facts.hostIndex]
+        if !isAbsolute {
+            hostStart = Int(field.valueStart)
+            hostLength = Int(field.valueLength)
+        }
+        return checkAuthority(bytes)
+    }
+
+    /// `uri-host [":" port]` (RFC 3986 §3.2.2), without user information; an empty value is allowed.
+    private func checkAuthority(_ bytes: Span<UInt8>) -> ParseOutcome {
+        for index in hostStart..<hostStart + hostLength {
+            switch bytes[index] {
+            case 0x30...0x3a, 0x41...0x5b, 0x5d, 0x61...0x7a: continue
+            // "!$&'()*+,;=" "-._~" and "%"
+            case 0x21, 0x24...0x2e, 0x3b, 0x3d, 0x5f, 0x7e: continue
+            default: return .failed(.malformedHost)
+            }
+        }
+        return .complete
+    }
+}
+
+/// `HTTP/d.d` at an offset; eight bytes must be there.
+func httpVersion(_ bytes: Span<UInt8>, _ start: Int) -> (major: UInt8, minor: UInt8)? {
+    guard bytes[start] == 0x48, bytes[start + 1] == 0x54, bytes[start + 2] == 0x54, bytes[start + 3] == 0x50,
+        bytes[start + 4] == 0x2f, bytes[start + 6] == 0x2e
+    else { return nil }
+    let major = bytes[start + 5] &- 0x30
+    let minor = bytes[start + 7] &- 0x30
+    return major <= 9 && minor <= 9 ? (major, minor) : nil
+}

@@ -1,0 +1,64 @@
+package import HTTPMessage
+
+/// A parsed response head: offsets into the bytes it was parsed from, and what follows from them.
+package struct ResponseHead: BitwiseCopyable, Sendable {
+    package var status = 0
+    /// Offset just past `HTTP/1.x `: status code and reason, up to `statusLineEnd`.
+    package var statusStart = 0
+    /// Offset of the status line's CR.
+    package var statusLineEnd = 0
+    package var minorVersion: UInt8 = 1
+    /// Bytes of the head, the empty line included.
+    package var length = 0
+    package var facts = FieldFacts()
+
+    package init() {}
+
+    /// 1xx: another head follows (RFC 9110 §15.2). 101 is final: it ends HTTP on the connection.
+    package var isInterim: Bool { status < 200 && status != 101 }
+
+    /// Whether the endpoint's connection may serve another request, as far as the fields say.
+    package var isPersistent: Bool {
+        if facts.closes { return false }
+        return minorVersion >= 1 || facts.keepsAlive
+    }
+
+    /// RFC 9112 §6.3: the rules for responses, in their order.
+    package func framing(answering method: Method) -> BodyFraming {
+        if method == .head || status < 200 || status == 204 || status == 304 { return .none }
+        if facts.isChunked { return .chunked }
+        return facts.hasContentLength ? .length(facts.contentLength) : .untilClose
+    }
+
+    /// Parses the head at the front of `bytes` (RFC 9112 §4–§5).
+    ///
+    /// - Parameter fields: Gets the field lines when the outcome is `.complete`.
+    /// - Returns: `.incomplete` until the empty line has arrived, at most until `limits` are exceeded.
+    package mutating func parse(
+        _ bytes: Span<UInt8>, limits: HeadLimits, fields: inout FieldTable
+    ) -> ParseOutcome {
+        self = ResponseHead()
+        let count = min(bytes.count, limits.headBytesMax)
+        // "HTTP/1.1 200" and CRLF, the reason and the space before it left out.
+        guard count >= 14 else { return .incomplete }
+        guard let version = httpVersion(bytes, 0), bytes[8] == 0x20 else { return .failed(.malformedStatusLine) }
+        guard version.major == 1, version.minor <= 1 else { return .failed(.unsupportedVersion) }
+        minorVersion = version.minor
+        statusStart = 9
+        for index in 9..<12 {
+            let digit = bytes[index] &- 0x30
+            guard digit <= 9 else { return .failed(.malformedStatusLine) }
+            status = status * 10 + Int(digit)
+        }
+        guard (100...599).contains(status) else { return .failed(.malformedStatusLine) }
+        guard bytes[12] == 0x20 || bytes[12] == 0x0d else { return .failed(.malformedStatusLine) }
+        statusLineEnd = scanValue(bytes, 12, count)
+        guard statusLineEnd + 1 < count else {
+            return bytes.count >= limits.headBytesMax ? .failed(.headTooLarge) : .incomplete
+        }
+        guard bytes[statusLineEnd] == 0x0d, bytes[statusLineEnd + 1] == 0x0a else { return .failed(.bareLineEnd) }
+        return FieldParser.parse(
+            bytes, from: statusLineEnd + 2, minorVersion: minorVersion, limits: limits, into: &fields, &facts,
+            end: &length)
+    }
+}

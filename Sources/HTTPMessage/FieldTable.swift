@@ -1,0 +1,53 @@
+/// One field line of a head: offsets into the bytes it was parsed from.
+@usableFromInline
+package struct Field: BitwiseCopyable, Sendable {
+    /// Where the line begins: the first byte of the name.
+    package var nameStart: UInt16
+    package var nameLength: UInt16
+    /// Without the white space around it.
+    package var valueStart: UInt16
+    package var valueLength: UInt16
+    /// Just past the line's CRLF: where the next line begins.
+    package var lineEnd: UInt16
+    package var id: FieldID
+
+    package init(
+        nameStart: Int, nameLength: Int, valueStart: Int, valueLength: Int, lineEnd: Int, id: FieldID
+    ) {
+        self.nameStart = UInt16(truncatingIfNeeded: nameStart)
+        self.nameLength = UInt16(truncatingIfNeeded: nameLength)
+        self.valueStart = UInt16(truncatingIfNeeded: valueStart)
+        self.valueLength = UInt16(truncatingIfNeeded: valueLength)
+        self.lineEnd = UInt16(truncatingIfNeeded: lineEnd)
+        self.id = id
+    }
+}
+
+/// The fields of the head parsed last: one table per worker, used again for each head.
+@safe
+package struct FieldTable: ~Copyable {
+    /// Field lines of one head at most; `limits.headers` lies below.
+    package static let capacity = 256
+
+    private let fields: UnsafeMutablePointer<Field>
+    package private(set) var count = 0
+
+    package init() { unsafe fields = .allocate(capacity: FieldTable.capacity) }
+
+    deinit { unsafe fields.deallocate() }
+
+    package mutating func removeAll() { count = 0 }
+
+    /// - Returns: Whether there was room.
+    package mutating func append(_ field: Field) -> Bool {
+        guard count < FieldTable.capacity else { return false }
+        unsafe fields[count] = field
+        count += 1
+        return true
+    }
+
+    package subscript(index: Int) -> Field {
+        precondition(index >= 0 && index < count, "field \(index) of \(count)")
+        return unsafe fields[index]
+    }
+}
