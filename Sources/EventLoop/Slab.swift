@@ -40,6 +40,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
             grow()
         }
         let slot = free.removeLast()
+        bumpGeneration(of: slot)
         unsafe self[slot].initialize(to: element)
         count += 1
         return slot
@@ -48,7 +49,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     private mutating func grow() {
         unsafe chunks[chunkCount] = .allocate(capacity: Slab.chunkElements)
         unsafe generations[chunkCount] = .allocate(capacity: Slab.chunkElements)
-        unsafe generations[chunkCount].initialize(repeating: 1, count: Slab.chunkElements)
+        unsafe generations[chunkCount].initialize(repeating: 0, count: Slab.chunkElements)
         let first = UInt32(chunkCount * Slab.chunkElements)
         for offset in (0..<UInt32(Slab.chunkElements)).reversed() { free.append(first + offset) }
         chunkCount += 1
@@ -76,9 +77,22 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// Ends a slot's life: tokens made for it are stale from now on.
     package mutating func retire(_ slot: UInt32) {
-        unsafe generations[Int(slot >> Slab.chunkShift)][Int(slot & UInt32(Slab.chunkElements - 1))] &+= 1
+        bumpGeneration(of: slot)
         retired.append(slot)
         count -= 1
+    }
+
+    /// Odd while a slot is in use.
+    private func bumpGeneration(of slot: UInt32) {
+        unsafe generations[Int(slot >> Slab.chunkShift)][Int(slot & UInt32(Slab.chunkElements - 1))] &+= 1
+    }
+
+    /// All slots that were ever used lie below this number.
+    package var slotLimit: UInt32 { UInt32(chunkCount * Slab.chunkElements) }
+
+    /// The element of a slot below `slotLimit`, or nil when the slot is not in use: for walking over all.
+    package func occupied(_ slot: UInt32) -> UnsafeMutablePointer<Element>? {
+        generation(of: slot) & 1 == 1 ? unsafe self[slot] : nil
     }
 
     /// At the end of a turn: retired slots may be given out again.

@@ -139,6 +139,12 @@ package enum Socket {
 
     package static func peerAddress(_ socket: CInt) -> IPEndpoint? { unsafe name(socket, getpeername) }
 
+    /// Whether an idle connection is open with nothing to read: no FIN, no RST, no stray bytes.
+    package static func isQuiet(_ socket: CInt) -> Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(socket, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+    }
+
     /// Sends FIN; reading goes on.
     package static func shutdownWriting(_ socket: CInt) { _ = Glibc.shutdown(socket, CInt(SHUT_WR)) }
 

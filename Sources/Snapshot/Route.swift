@@ -105,7 +105,7 @@ package enum ValuePart: Equatable, Sendable {
 }
 
 /// `{name}` in a rule's value.
-package enum Variable: UInt8, Sendable, CaseIterable {
+package enum Variable: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// `{client_ip}`: the client's address without its port.
     case clientIP = 0
     /// `{host}`: the request's `Host`, as sent.

@@ -1,0 +1,71 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+import Snapshot
+
+/// What composing a response head needs to know besides the received head.
+struct ResponseFacts {
+    /// `Connection: close` is sent.
+    var closes: Bool
+    /// An HTTP/1.0 client asked for `keep-alive` and gets it.
+    var statesKeepAlive: Bool
+    /// The body goes on without its chunk framing (to an HTTP/1.0 client).
+    var dropsTransferEncoding: Bool
+    var client: IPEndpoint
+    var id: RequestID
+}
+
+/// Writes the head that goes to the client: the endpoint's lines in runs, without hop-by-hop fields and what the
+/// rules drop, with ours behind them.
+enum ResponseComposer {
+    static func write(
+        _ head: ResponseHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
+        _ rules: CompiledRules, _ facts: ResponseFacts, date: borrowing DateText, host: Bytes,
+        into out: inout HeadWriter
+    ) {
+        out.reset()
+        out.append("HTTP/1.1 ")
+        unsafe out.append(received + head.statusStart, head.statusLineEnd - head.statusStart)
+        out.append("\r\n")
+        var runStart = fields.count > 0 ? Int(fields[0].nameStart) : head.length - 2
+        for index in 0..<fields.count {
+            let field = fields[index]
+            var isDropped = field.id.isHopByHop || field.id == .transferEncoding && facts.dropsTransferEncoding
+            if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
+                isDropped = true
+            }
+            if !isDropped, head.facts.namesHopByHopFields, field.id != .contentLength,
+                field.id != .transferEncoding, unsafe ConnectionOptions.names(field, received, fields)
+            {
+                isDropped = true
+            }
+            guard isDropped else { continue }
+            let lineStart = Int(field.nameStart)
+            if lineStart > runStart { unsafe out.append(received + runStart, lineStart - runStart) }
+            runStart = Int(field.lineEnd)
+        }
+        let fieldsEnd = head.length - 2
+        if fieldsEnd > runStart { unsafe out.append(received + runStart, fieldsEnd - runStart) }
+        // RFC 9110 §6.6.1: whoever passes on a response without Date adds it.
+        if !head.facts.hasDate && !head.isInterim {
+            out.append("Date: ")
+            date.write(to: &out)
+            out.append("\r\n")
+        }
+        for index in 0..<rules.partCount where !head.isInterim {
+            let part = rules[index]
+            switch part.variable {
+            case nil: out.append(part.literal)
+            case .clientIP?: out.append(facts.client)
+            case .host?: out.append(host)
+            case .requestID?: out.append(facts.id)
+            }
+        }
+        if facts.closes {
+            out.append("Connection: close\r\n")
+        } else if facts.statesKeepAlive {
+            out.append("Connection: keep-alive\r\n")
+        }
+        out.append("\r\n")
+    }
+}

@@ -1,0 +1,123 @@
+package import EventLoop
+import Glibc
+package import NodeAgent
+package import NodeLink
+package import Snapshot
+
+/// The proxy node: compiles what the agent gives it, and tells its workers.
+package final class ProxyRole: DataRole {
+    package let role = Hello.Role.proxy
+    package let workerCount: Int
+    package let reach: NodeReach?
+
+    private let mailboxes: [Mailbox<ProxyCommand>]
+    private let agent: AgentMailbox
+    private let registry = IdentityRegistry()
+    /// Endpoints that an operator drains; known to the registry or not yet.
+    private var draining: [EndpointKey] = []
+    private var membershipVersion: UInt64 = 0
+    /// Held for the life of the process.
+    private let listeners: [WorkerListeners]
+    private let handOverPaths: [String]
+
+    /// Starts the workers, which then wait for a site.
+    ///
+    /// - Parameters:
+    ///   - handOverPrefix: Sockets for forwarders of this host are made at `<prefix>.<worker>.sock`.
+    ///   - address: Where forwarders of other hosts connect to; nil for none.
+    ///   - forwarders: Whose connections are taken there.
+    package init(
+        workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange]
+    ) throws(RoleError) {
+        workerCount = workers
+        agent = mailbox
+        reach =
+            if let address { .relay(address) } else {
+                handOverPrefix.map { .handOver(prefix: $0, workers: workers) }
+            }
+        var listeners: [WorkerListeners] = []
+        var paths: [String] = []
+        for worker in 0..<workers {
+            var listening = WorkerListeners(handOver: nil, relay: nil, forwarders: forwarders)
+            if let handOverPrefix {
+                let path = "\(handOverPrefix).\(worker).sock"
+                listening.handOver = try ProxyRole.listen("hand-over socket \(path)") { () throws(SocketError) in
+                    try Socket.listen(onPath: path, type: CInt(SOCK_SEQPACKET.rawValue))
+                }
+                paths.append(path)
+            }
+            if let address {
+                listening.relay = try ProxyRole.listen("relay address \(address)") { () throws(SocketError) in
+                    try Socket.listen(on: address, deferAccept: false)
+                }
+            }
+            listeners.append(listening)
+        }
+        self.listeners = listeners
+        handOverPaths = paths
+        mailboxes = (0..<workers).map { _ in Mailbox() }
+        for worker in 0..<workers { start(worker) }
+    }
+
+    private static func listen(
+        _ what: String, _ make: () throws(SocketError) -> OwnedDescriptor
+    ) throws(RoleError) -> CInt {
+        do {
+            return try make().release()
+        } catch {
+            throw RoleError("\(what): \(error)")
+        }
+    }
+
+    private func start(_ worker: Int) {
+        let (commands, agent, listening) = (mailboxes[worker], agent, listeners[worker])
+        Thread.start("proxy-\(worker)") {
+            do {
+                var loop = ProxyWorker(
+                    index: worker, poller: try Poller(), mailbox: commands, agent: agent, listening: listening)
+                try loop.watchListeners()
+                loop.run()
+            } catch {
+                preconditionFailure("worker \(worker): \(error)")
+            }
+        }
+    }
+
+    // MARK: DataRole
+
+    package func apply(_ snapshot: Snapshot) throws(RoleError) {
+        let site = CompiledSite(snapshot, registry: registry)
+        for mailbox in mailboxes { mailbox.post(.serve(site)) }
+        // Endpoints of this snapshot may be drained by a membership that came first.
+        postMembership()
+    }
+
+    package func apply(_ membership: Membership) {
+        membershipVersion = membership.version
+        draining = membership.endpoints.filter { $0.state == .draining }
+            .map { EndpointKey(pool: $0.pool, address: $0.address) }
+        postMembership()
+    }
+
+    private func postMembership() {
+        let numbers = draining.compactMap(registry.knownNumber(of:))
+        for mailbox in mailboxes { mailbox.post(.membership(version: membershipVersion, draining: numbers)) }
+    }
+
+    package func setHealth(of endpoint: EndpointKey, isUp: Bool) {
+        guard let number = registry.knownNumber(of: endpoint) else { return }
+        for mailbox in mailboxes { mailbox.post(.health(endpoint: number, isUp: isUp)) }
+    }
+
+    package func requestReport(id: UInt64) {
+        for mailbox in mailboxes { mailbox.post(.report(id: id)) }
+    }
+
+    package func drain() {
+        for mailbox in mailboxes { mailbox.post(.drain) }
+    }
+
+    package func resume() {
+        for mailbox in mailboxes { mailbox.post(.resume) }
+    }
+}

@@ -1,0 +1,155 @@
+import Balancing
+import EventLoop
+import HTTP1
+import NodeAgent
+import Snapshot
+
+/// A snapshot as the workers read it: plain tables, immutable, shared by all workers and freed with the last of them.
+///
+/// Compiled on the agent's thread; a worker switches to it between two turns.
+@safe
+final class CompiledSite: @unchecked Sendable {
+    // Unchecked: everything is written in `init` and only read after that.
+
+    let revision: UInt64
+    let limits: Limits
+    let headLimits: HeadLimits
+    let headNanoseconds: UInt64
+    let bodyIdleNanoseconds: UInt64
+    let idleNanoseconds: UInt64
+    let tables: UnsafePointer<SiteTables>
+    /// By number; everything that this and earlier snapshots have named.
+    let endpoints: [EndpointKey]
+    let series: [IdentityRegistry.Series]
+    let listenerNames: [String]
+
+    private let arena: Arena
+
+    init(_ snapshot: Snapshot, registry: IdentityRegistry) {
+        let arena = Arena()
+        self.arena = arena
+        revision = snapshot.revision
+        limits = snapshot.limits
+        headLimits = HeadLimits(
+            headBytesMax: snapshot.limits.headBytesMax, fieldCountMax: snapshot.limits.fieldCountMax)
+        headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned
+        bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
+        idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
+        let pools = snapshot.pools.map { pool in
+            let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
+            return unsafe CompiledPool(
+                endpoints: arena.make(numbers), weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
+                count: pool.endpoints.count, balance: pool.balance,
+                idleNanoseconds: pool.idleTimeout.nanosecondsUnsigned)
+        }
+        let routes = snapshot.routes.map { route in
+            CompiledRoute(
+                request: CompiledRules(route.request, arena: arena),
+                response: CompiledRules(route.response, arena: arena), pool: route.targets[0].pool,
+                connectNanoseconds: route.connectTimeout.nanosecondsUnsigned,
+                responseNanoseconds: route.responseTimeout.nanosecondsUnsigned)
+        }
+        let listeners = snapshot.listeners.enumerated().map { index, listener in
+            let series = (snapshot.routes.map(\.name) + [""]).map {
+                registry.number(of: .init(listener: listener.name, route: $0))
+            }
+            return unsafe CompiledListener(
+                nameHash: Hash64.xxh64(listener.name.utf8), number: registry.number(ofListener: listener.name),
+                isHTTP: listener.application == .http, router: Router(snapshot.routes, listener: index, arena: arena),
+                series: arena.make(series), unrouted: series[series.count - 1],
+                addresses: arena.make(listener.addresses), addressCount: listener.addresses.count)
+        }
+        unsafe tables = UnsafePointer(
+            arena.make([
+                SiteTables(
+                    pools: arena.make(pools), poolCount: pools.count, routes: arena.make(routes),
+                    listeners: arena.make(listeners), listenerCount: listeners.count,
+                    trusted: arena.make(snapshot.trustedProxies), trustedCount: snapshot.trustedProxies.count)
+            ]))
+        endpoints = registry.endpoints
+        series = registry.series
+        listenerNames = registry.listeners
+    }
+}
+
+@safe
+struct SiteTables {
+    let pools: UnsafeMutablePointer<CompiledPool>
+    let poolCount: Int
+    /// In the order of the snapshot: a router's answer is an index into this.
+    let routes: UnsafeMutablePointer<CompiledRoute>
+    let listeners: UnsafeMutablePointer<CompiledListener>
+    let listenerCount: Int
+    let trusted: UnsafeMutablePointer<AddressRange>
+    let trustedCount: Int
+
+    /// Whether `X-Forwarded-*` of this peer is believed.
+    func trusts(_ peer: IPEndpoint) -> Bool {
+        for index in 0..<trustedCount where unsafe trusted[index].contains(peer) { return true }
+        return false
+    }
+
+    /// Index of the `http` listener with that name hash; nil when the site has none.
+    func listener(nameHash: UInt64) -> Int? {
+        for index in 0..<listenerCount
+        where unsafe listeners[index].nameHash == nameHash && listeners[index].isHTTP { return index }
+        return nil
+    }
+
+    /// Index of the `http` listener with that number; nil when the site has none any more.
+    func listener(number: UInt32) -> Int? {
+        for index in 0..<listenerCount
+        where unsafe listeners[index].number == number && listeners[index].isHTTP { return index }
+        return nil
+    }
+
+    /// Index of the `http` listener that a connection to this address came in by.
+    func listener(address: IPEndpoint) -> Int? {
+        for index in 0..<listenerCount where unsafe listeners[index].isHTTP {
+            for candidate in 0..<(unsafe listeners[index].addressCount) {
+                let bound = unsafe listeners[index].addresses[candidate]
+                if bound.port == address.port && (bound.isAny || bound == address) { return index }
+            }
+        }
+        return nil
+    }
+}
+
+@safe
+struct CompiledListener {
+    let nameHash: UInt64
+    /// Identity across revisions.
+    let number: UInt32
+    let isHTTP: Bool
+    let router: Router
+    /// By route index: what its requests are counted in.
+    let series: UnsafeMutablePointer<UInt32>
+    /// What requests without a route are counted in.
+    let unrouted: UInt32
+    let addresses: UnsafeMutablePointer<IPEndpoint>
+    let addressCount: Int
+}
+
+struct CompiledRoute: BitwiseCopyable {
+    let request: CompiledRules
+    let response: CompiledRules
+    /// Index into `SiteTables.pools`.
+    let pool: Int
+    let connectNanoseconds: UInt64
+    let responseNanoseconds: UInt64
+}
+
+@safe
+struct CompiledPool {
+    /// Endpoint numbers.
+    let endpoints: UnsafeMutablePointer<UInt32>
+    let weights: UnsafeMutablePointer<UInt16>
+    let count: Int
+    let balance: Pool.Balance
+    let idleNanoseconds: UInt64
+}
+
+extension Duration {
+    /// Nanoseconds; 0 for a negative duration.
+    var nanosecondsUnsigned: UInt64 { UInt64(max(0, wholeNanoseconds)) }
+}

@@ -1,0 +1,108 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+
+/// How far one body has been passed on. It looks at buffered bytes and says what may be sent; it moves none.
+struct BodyProgress: BitwiseCopyable {
+    private var framing: BodyFraming
+    /// Bytes to come of a body with a known length.
+    private(set) var remaining: UInt64 = 0
+    private var decoder = ChunkedDecoder()
+    /// Bytes at the front of the buffer that the decoder has passed and that aren't sent yet.
+    private var passed = 0
+    /// Chunk framing is left out.
+    private let dropsFraming: Bool
+    /// Everything is passed on.
+    private(set) var isComplete: Bool
+
+    init(_ framing: BodyFraming, dropsFraming: Bool = false) {
+        self.framing = framing
+        self.dropsFraming = dropsFraming
+        if case .length(let length) = framing { remaining = length }
+        isComplete = framing == .none || framing == .length(0)
+    }
+
+    enum Piece: Equatable {
+        /// The next `count` bytes of the buffer go to the other side.
+        case send(Int)
+        /// The next `count` bytes of the buffer are left out.
+        case skip(Int)
+        /// Nothing to pass on until more bytes come.
+        case wait
+        case malformed
+    }
+
+    /// What to do with the bytes from `start` of the buffer on; 0 bytes when there are none.
+    mutating func next(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Piece {
+        guard !isComplete else { return .wait }
+        switch framing {
+        case .none: return .wait
+        case .length:
+            let usable = Int(min(remaining, UInt64(count)))
+            return usable > 0 ? .send(usable) : .wait
+        case .untilClose: return count > 0 ? .send(count) : .wait
+        case .chunked: return unsafe nextChunked(bytes, count)
+        }
+    }
+
+    private mutating func nextChunked(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Piece {
+        let span = unsafe Span(_unsafeStart: bytes, count: count)
+        if dropsFraming {
+            if passed > 0 { return .send(min(passed, count)) }
+            switch decoder.step(span, from: 0) {
+            case .data(let data):
+                passed = data
+                return .send(data)
+            case .framing(let framing): return .skip(framing)
+            case .end(let framing):
+                isComplete = true
+                return .skip(framing)
+            case .more: return .wait
+            case .malformed: return .malformed
+            }
+        }
+        scan: while true {
+            switch decoder.step(span, from: passed) {
+            case .data(let step), .framing(let step), .end(let step): passed += step
+            case .more: break scan
+            case .malformed: return .malformed
+            }
+        }
+        return passed > 0 ? .send(passed) : .wait
+    }
+
+    /// Bytes that `next` gave were passed on (or left out).
+    mutating func advance(_ count: Int) {
+        switch framing {
+        case .none: break
+        case .length:
+            remaining -= UInt64(count)
+            if remaining == 0 { isComplete = true }
+        case .untilClose: break
+        case .chunked:
+            if dropsFraming {
+                passed = max(0, passed - count)
+            } else {
+                passed -= count
+                if passed == 0 && decoder.hasEnded { isComplete = true }
+            }
+        }
+    }
+
+    /// The sender has closed the connection.
+    ///
+    /// - Returns: Whether that ends the body as it should.
+    mutating func endOfStream() -> Bool {
+        if framing == .untilClose { isComplete = true }
+        return isComplete
+    }
+
+    /// Bytes that may be spliced: plain and of a known number; `UInt64.max` until the sender closes.
+    var spliceable: UInt64 {
+        switch framing {
+        case .length: remaining
+        case .untilClose: isComplete ? 0 : UInt64.max
+        case .none, .chunked: 0
+        }
+    }
+}

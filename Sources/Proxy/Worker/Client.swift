@@ -1,0 +1,56 @@
+import EventLoop
+
+/// One connection from a client: a plain value in a slab. An idle one holds no buffer.
+///
+///     proxyHeader ──▶ idle ──first byte──▶ head ──head complete──▶ exchange ──response sent──▶ idle
+///                       │                   │                        │
+///                       └──────────── end, error, timeout ───────────┴──▶ (lingering ──▶) closed
+struct Client: BitwiseCopyable {
+    enum Phase: UInt8, BitwiseCopyable {
+        /// A relayed connection whose PROXY protocol header hasn't come yet.
+        case proxyHeader
+        /// Between two requests.
+        case idle
+        /// Part of a request head has come.
+        case head
+        /// A request is under way.
+        case exchange
+        /// The last response is sent; what the client still sends is thrown away, so that it can read the answer
+        /// (RFC 9112 §9.6).
+        case lingering
+    }
+    static let noExchange = UInt32.max
+
+    var descriptor: CInt
+    var slot: UInt32 = 0
+    var phase: Phase = .idle
+    /// Edges seen and not used up.
+    var isReadable = true
+    var isWritable = true
+    /// The client has sent FIN: a short read doesn't end the round.
+    var isPeerClosed = false
+    /// The descriptor is in the poller.
+    var isArmed = false
+    /// In the list of connections to go on with at the end of the turn.
+    var isReady = false
+    var exchange = Client.noExchange
+    /// The listener's number.
+    var listener: UInt32
+    var address: IPEndpoint
+    /// Received and not used up. During an exchange the request's head stays at the front.
+    var input = Buffer()
+    /// Composed and not yet sent: a head, or a response of our own.
+    var output = Buffer()
+    /// Bytes of `input` in which no end of head was found.
+    var scanned = 0
+    /// When something must have happened; 0 for never.
+    var deadline: UInt64 = 0
+    /// What the timer wheel is set to; 0 for nothing.
+    var timer: UInt64 = 0
+
+    init(descriptor: CInt, listener: UInt32, address: IPEndpoint) {
+        self.descriptor = descriptor
+        self.listener = listener
+        self.address = address
+    }
+}

@@ -1,0 +1,38 @@
+import EventLoop
+
+/// One connection to an endpoint: serves an exchange, or waits in its endpoint's list of idle ones.
+struct EndpointConnection: BitwiseCopyable {
+    enum Phase: UInt8, BitwiseCopyable {
+        case connecting
+        case busy
+        case idle
+    }
+    static let none = UInt32.max
+
+    var descriptor: CInt
+    var slot: UInt32 = 0
+    var phase: Phase
+    var isReadable = false
+    var isWritable = false
+    var isPeerClosed = false
+    /// Has served a request before: the endpoint may have closed it meanwhile.
+    var isReused = false
+    /// The endpoint's number.
+    var endpoint: UInt32
+    /// `noExchange` while idle.
+    var exchange = Client.noExchange
+    var input = Buffer()
+    var output = Buffer()
+    /// Neighbours in the list of idle connections; the most recently used one is first.
+    var next = EndpointConnection.none
+    var previous = EndpointConnection.none
+    /// When an idle connection is closed.
+    var deadline: UInt64 = 0
+    var timer: UInt64 = 0
+
+    init(descriptor: CInt, phase: Phase, endpoint: UInt32) {
+        self.descriptor = descriptor
+        self.phase = phase
+        self.endpoint = endpoint
+    }
+}

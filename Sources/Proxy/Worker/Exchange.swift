@@ -1,0 +1,80 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+
+/// One request and its response, between a client side and an endpoint side. A plain value in a slab, taken when a
+/// request's head is complete and given back when the response has been passed on.
+@safe
+struct Exchange: BitwiseCopyable {
+    enum Stage: UInt8, BitwiseCopyable {
+        /// Waiting for the connection to the endpoint.
+        case connecting
+        /// The request's head is on its way (its body may be), no response head yet.
+        case awaitingHead
+        /// The response's head is on its way to the client; its body follows.
+        case relaying
+    }
+    /// Endpoints (or fresh connections) that one request is tried on.
+    static let attemptsMax: UInt8 = 3
+
+    var slot: UInt32 = 0
+    var client: UInt32
+    var connection = EndpointConnection.none
+    var stage: Stage = .connecting
+    /// The site that the request began with.
+    var site: UnsafeMutablePointer<WorkerSite>
+    /// Index into the site's routes, and of its listener.
+    var route: Int32
+    var series: UInt32
+    var head: RequestHead
+    var id: RequestID
+    var startedAt: UInt64
+    var isTrusted: Bool
+    var attempts: UInt8 = 0
+    /// The number and pool index of the endpoint in use; `EndpointConnection.none` when none is.
+    var endpoint = EndpointConnection.none
+    var poolIndex = 0
+    /// The endpoint that failed last: another one is preferred.
+    var failedEndpoint = EndpointConnection.none
+    /// A connection that was idle broke: the next attempt makes a new one.
+    var needsFreshConnection = false
+    /// Parts of the request were sent, or an interim response was passed on: only a replayable request may be retried.
+    var hasSentInterim = false
+    /// What the client gets when no attempt is left.
+    var failureStatus = 502
+
+    var request: BodyProgress
+    /// Offset in the client's input of the first byte behind the head that isn't passed on.
+    var bodyOffset: Int
+    var response = BodyProgress(.none)
+    var requestPipe = Pipe()
+    var responsePipe = Pipe()
+    /// Something of a response has been sent: the exchange can't be answered otherwise any more.
+    var hasAnswered = false
+    /// The client keeps its connection afterwards.
+    var clientPersists: Bool
+    /// The endpoint keeps its connection afterwards.
+    var endpointPersists = false
+    var status = 0
+
+    init(
+        client: UInt32, site: UnsafeMutablePointer<WorkerSite>, route: Int32, series: UInt32, head: RequestHead,
+        id: RequestID, startedAt: UInt64, isTrusted: Bool
+    ) {
+        self.client = client
+        unsafe self.site = unsafe site
+        self.route = route
+        self.series = series
+        self.head = head
+        self.id = id
+        self.startedAt = startedAt
+        self.isTrusted = isTrusted
+        request = BodyProgress(head.framing)
+        bodyOffset = head.length
+        clientPersists = head.isPersistent
+    }
+
+    /// The request can be sent once more: nothing of an answer has come, the endpoint may see it twice, and all of
+    /// it is still there.
+    var isReplayable: Bool { head.method.isIdempotent && head.framing == .none }
+}

@@ -1,0 +1,307 @@
+import EventLoop
+import Glibc
+import HTTP1
+import HTTPMessage
+
+typealias ClientPointer = UnsafeMutablePointer<Client>
+typealias ExchangePointer = UnsafeMutablePointer<Exchange>
+typealias ConnectionPointer = UnsafeMutablePointer<EndpointConnection>
+
+/// The HTTP/1.1 client side: reads heads, starts exchanges, ends connections.
+extension ProxyWorker {
+    /// Takes a client socket over; its first request is often there already.
+    mutating func beginClient(_ descriptor: CInt, listener: UInt32, address: IPEndpoint, phase: Client.Phase = .idle) {
+        var client = Client(descriptor: descriptor, listener: listener, address: address)
+        client.phase = phase
+        guard let slot = clients.insert(client) else {
+            close(descriptor)
+            statistics.refused &+= 1
+            return
+        }
+        let pointer = unsafe clients[slot]
+        unsafe pointer.pointee.slot = slot
+        unsafe setDeadline(pointer, now + currentHeadNanoseconds)
+        unsafe readClient(pointer)
+    }
+
+    private var currentHeadNanoseconds: UInt64 { unsafe site?.pointee.headNanoseconds ?? 10_000_000_000 }
+
+    mutating func clientEvent(_ token: Token, _ readiness: Readiness) {
+        guard let client = unsafe clients.element(for: token) else { return }
+        if readiness.isReadable { unsafe client.pointee.isReadable = true }
+        if readiness.isWritable { unsafe client.pointee.isWritable = true }
+        if readiness.isPeerClosed { unsafe client.pointee.isPeerClosed = true }
+        if readiness.isError {
+            unsafe clientBroke(client)
+            return
+        }
+        unsafe continueClient(client)
+    }
+
+    /// Does whatever the client's edges and buffers allow now.
+    mutating func continueClient(_ client: ClientPointer) {
+        if unsafe client.pointee.output.isHeld, unsafe client.pointee.isWritable {
+            guard unsafe flush(client) else { return }
+        }
+        switch unsafe client.pointee.phase {
+        case .idle, .head, .proxyHeader:
+            if unsafe client.pointee.output.isHeld { return }
+            if unsafe client.pointee.phase == .idle && !client.pointee.input.isEmpty {
+                unsafe parseRequest(client)
+            } else if unsafe client.pointee.isReadable {
+                unsafe readClient(client)
+            }
+        case .exchange:
+            let exchange = unsafe exchanges[client.pointee.exchange]
+            let slot = unsafe client.pointee.exchange
+            let generation = exchanges.generation(of: slot)
+            if unsafe client.pointee.isWritable && exchange.pointee.stage == .relaying {
+                unsafe pumpResponse(exchange)
+            }
+            guard exchanges.generation(of: slot) == generation else { return }
+            if unsafe client.pointee.isReadable && !exchange.pointee.request.isComplete
+                && exchange.pointee.stage != .connecting
+            {
+                unsafe pumpRequest(exchange)
+            }
+        case .lingering: unsafe linger(client)
+        }
+    }
+
+    /// Reads while idle or within a head.
+    mutating func readClient(_ client: ClientPointer) {
+        while true {
+            if unsafe !client.pointee.input.isHeld, unsafe !buffers.fill(&client.pointee.input) {
+                unsafe closeClient(client)
+                return
+            }
+            let room = unsafe client.pointee.input.room
+            guard room > 0 else {
+                unsafe refuse(client, .headTooLarge)
+                return
+            }
+            switch unsafe Socket.receive(client.pointee.descriptor, client.pointee.input.tail, room) {
+            case .bytes(let count):
+                unsafe client.pointee.input.end += count
+                statistics.bytesIn &+= UInt64(count)
+                if unsafe count < room && !client.pointee.isPeerClosed { unsafe client.pointee.isReadable = false }
+                if unsafe client.pointee.phase == .proxyHeader {
+                    guard unsafe takeProxyHeader(client) else { return }
+                    if unsafe client.pointee.input.isEmpty { continue }
+                }
+                unsafe parseRequest(client)
+                return
+            case .wouldBlock:
+                unsafe client.pointee.isReadable = false
+                if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
+                unsafe arm(client)
+                return
+            case .endOfStream, .failed:
+                unsafe closeClient(client)
+                return
+            }
+        }
+    }
+
+    /// Adds the descriptor to the poller, which reports at once what is ready already.
+    mutating func arm(_ client: ClientPointer) {
+        guard unsafe !client.pointee.isArmed else { return }
+        unsafe client.pointee.isArmed = true
+        do {
+            unsafe try poller.add(client.pointee.descriptor, token(of: client), .stream)
+        } catch {
+            // ENOSPC of fs.epoll.max_user_watches or ENOMEM: the connection can't be served.
+            unsafe closeClient(client)
+        }
+    }
+
+    // MARK: request heads
+
+    /// Looks for a whole request head in the client's input and starts its exchange.
+    mutating func parseRequest(_ client: ClientPointer) {
+        let skipped = unsafe RequestHead.leadingEmptyLines(
+            Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count))
+        if skipped > 0 { unsafe client.pointee.input.consume(skipped) }
+        guard unsafe !client.pointee.input.isEmpty else {
+            unsafe awaitHead(client)
+            return
+        }
+        if unsafe client.pointee.phase == .idle {
+            unsafe client.pointee.phase = .head
+            unsafe client.pointee.scanned = 0
+            unsafe setDeadline(client, now + currentHeadNanoseconds)
+        }
+        // A head that comes in many small pieces is parsed once more only when its end may be there.
+        if unsafe client.pointee.scanned > 0, unsafe !hasHeadEnd(client) {
+            unsafe awaitHead(client)
+            return
+        }
+        guard let site = unsafe site else {
+            unsafe closeClient(client)
+            return
+        }
+        let limits = unsafe site.pointee.headLimits
+        var head = RequestHead()
+        let outcome = unsafe head.parse(
+            Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count), limits: limits,
+            fields: &fields)
+        fieldsOwner = Client.noExchange
+        switch outcome {
+        case .complete: unsafe beginExchange(client, head, site)
+        case .incomplete:
+            unsafe client.pointee.scanned = client.pointee.input.count
+            unsafe awaitHead(client)
+        case .failed(let error): unsafe refuse(client, error)
+        }
+    }
+
+    /// Whether the bytes that came since the last attempt may complete the head, or exceed its limit.
+    private func hasHeadEnd(_ client: ClientPointer) -> Bool {
+        let count = unsafe client.pointee.input.count
+        if let site = unsafe site, unsafe count >= site.pointee.headLimits.headBytesMax { return true }
+        let bytes = unsafe client.pointee.input.bytes
+        var index = unsafe max(client.pointee.scanned - 3, 0)
+        while index + 3 < count {
+            if unsafe bytes[index] == 0x0d && bytes[index + 1] == 0x0a && bytes[index + 2] == 0x0d
+                && bytes[index + 3] == 0x0a
+            {
+                return true
+            }
+            index += 1
+        }
+        unsafe client.pointee.scanned = count
+        return false
+    }
+
+    private mutating func awaitHead(_ client: ClientPointer) {
+        unsafe client.pointee.input.compact()
+        if unsafe client.pointee.isReadable { unsafe readClient(client) } else { unsafe arm(client) }
+    }
+
+    // MARK: output
+
+    /// Sends what is left of composed bytes.
+    ///
+    /// - Returns: Whether all of it is sent and the client goes on.
+    mutating func flush(_ client: ClientPointer) -> Bool {
+        while unsafe !client.pointee.output.isEmpty {
+            switch unsafe Socket.send(
+                client.pointee.descriptor, client.pointee.output.bytes, client.pointee.output.count)
+            {
+            case .bytes(let count):
+                unsafe client.pointee.output.consume(count)
+                statistics.bytesOut &+= UInt64(count)
+            case .wouldBlock:
+                unsafe client.pointee.isWritable = false
+                return false
+            case .failed, .endOfStream:
+                unsafe clientBroke(client)
+                return false
+            }
+        }
+        unsafe buffers.empty(&client.pointee.output)
+        if unsafe client.pointee.phase == .lingering {
+            unsafe Socket.shutdownWriting(client.pointee.descriptor)
+        }
+        return true
+    }
+
+    /// Sends composed bytes, or keeps what the socket doesn't take.
+    ///
+    /// - Returns: Whether the connection still works.
+    mutating func sendComposed(_ client: ClientPointer, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int) -> Int {
+        var sent = 0
+        let headCount = writer.count
+        if unsafe !client.pointee.output.isHeld {
+            switch unsafe Socket.send(client.pointee.descriptor, writer.bytes, headCount, body, bodyCount) {
+            case .bytes(let count):
+                sent = count
+                statistics.bytesOut &+= UInt64(count)
+            case .wouldBlock: break
+            case .failed, .endOfStream: return -1
+            }
+        }
+        if sent < headCount + bodyCount {
+            unsafe client.pointee.isWritable = false
+            unsafe arm(client)
+        }
+        if sent < headCount {
+            if unsafe !client.pointee.output.isHeld, unsafe !buffers.fill(&client.pointee.output) { return -1 }
+            guard unsafe headCount - sent <= client.pointee.output.room else { return -1 }
+            unsafe client.pointee.output.append(writer.bytes + sent, count: headCount - sent)
+        }
+        return max(0, sent - headCount)
+    }
+
+    // MARK: ending
+
+    /// After a response: the next request, or the end.
+    mutating func continueAfterResponse(_ client: ClientPointer, persists: Bool) {
+        guard persists else {
+            unsafe endClient(client)
+            return
+        }
+        unsafe client.pointee.phase = .idle
+        unsafe client.pointee.scanned = 0
+        unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? 0))
+        if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
+        if unsafe !client.pointee.input.isEmpty || client.pointee.isReadable {
+            unsafe makeReady(client)
+        } else {
+            unsafe arm(client)
+        }
+    }
+
+    /// Closes after everything composed is sent. If the client may still be sending, its bytes are read and thrown away
+    /// for a while: closing at once would reset the connection and could take the answer with it.
+    mutating func endClient(_ client: ClientPointer, mayBeSending: Bool = false) {
+        guard unsafe mayBeSending || client.pointee.output.isHeld || !client.pointee.input.isEmpty else {
+            unsafe closeClient(client)
+            return
+        }
+        unsafe client.pointee.phase = .lingering
+        unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
+        if unsafe !client.pointee.output.isHeld { unsafe Socket.shutdownWriting(client.pointee.descriptor) }
+        unsafe arm(client)
+        unsafe linger(client)
+    }
+
+    private mutating func linger(_ client: ClientPointer) {
+        if unsafe !client.pointee.input.isHeld, unsafe !buffers.fill(&client.pointee.input) {
+            unsafe closeClient(client)
+            return
+        }
+        while unsafe client.pointee.isReadable {
+            switch unsafe Socket.receive(
+                client.pointee.descriptor, client.pointee.input.base!, BufferPool.blockBytes)
+            {
+            case .bytes: continue
+            case .wouldBlock: unsafe client.pointee.isReadable = false
+            case .endOfStream, .failed:
+                unsafe closeClient(client)
+                return
+            }
+        }
+        unsafe buffers.empty(&client.pointee.input)
+    }
+
+    /// The client's connection is broken, or nothing more can be done for it.
+    mutating func clientBroke(_ client: ClientPointer) {
+        if unsafe client.pointee.phase == .exchange {
+            let exchange = unsafe exchanges[client.pointee.exchange]
+            // 499 in nginx' words: counted as what the client would have got.
+            unsafe abandon(exchange, status: exchange.pointee.status == 0 ? 499 : exchange.pointee.status)
+        } else {
+            unsafe closeClient(client)
+        }
+    }
+
+    mutating func closeClient(_ client: ClientPointer) {
+        unsafe close(client.pointee.descriptor)
+        unsafe buffers.empty(&client.pointee.input)
+        unsafe buffers.empty(&client.pointee.output)
+        let slot = unsafe client.pointee.slot
+        wheel.cancel(slot * Timer.kinds + Timer.client)
+        clients.retire(slot)
+    }
+}

@@ -1,0 +1,173 @@
+import EventLoop
+import NodeAgent
+import NodeLink
+
+/// What the agent asks for, between requests.
+extension ProxyWorker {
+    mutating func takeCommands() {
+        for command in mailbox.takeAll() {
+            switch command {
+            case .serve(let site): serve(site)
+            case .membership(let version, let draining):
+                setDraining(draining)
+                agent.post(.membershipApplied(version: version, worker: index))
+            case .health(let endpoint, let isUp):
+                guard Int(endpoint) < endpointCapacity else { continue }
+                unsafe endpoints[Int(endpoint)].isDown = !isUp
+                endpointChanged(endpoint)
+            case .report(let id): agent.post(.report(id: id, worker: index, samples: samples()))
+            case .drain: drain()
+            case .resume:
+                isDraining = false
+                hasReportedDrained = false
+            }
+        }
+    }
+
+    /// Switches to another site. Exchanges under way keep the one that they began with.
+    private mutating func serve(_ compiled: CompiledSite) {
+        growEndpoints(to: compiled.endpoints.count)
+        endpointKeys = compiled.endpoints
+        let next = UnsafeMutablePointer<WorkerSite>.allocate(capacity: 1)
+        unsafe next.initialize(to: WorkerSite(compiled, endpoints: endpoints, worker: index))
+        if let old = unsafe site {
+            unsafe old.pointee.isCurrent = false
+            unsafe releaseIfUnused(old)
+        }
+        unsafe sites.insert(next, at: 0)
+        unsafe site = unsafe next
+        closeForeignIdleConnections()
+    }
+
+    private mutating func growEndpoints(to count: Int) {
+        guard count > endpointCapacity else { return }
+        let grown = UnsafeMutablePointer<EndpointState>.allocate(capacity: count)
+        unsafe grown.initialize(from: endpoints, count: endpointCapacity)
+        unsafe (grown + endpointCapacity).initialize(repeating: EndpointState(), count: count - endpointCapacity)
+        unsafe endpoints.deallocate()
+        unsafe endpoints = unsafe grown
+        endpointCapacity = count
+    }
+
+    /// Idle connections to endpoints that the current site doesn't name are of no use any more.
+    private mutating func closeForeignIdleConnections() {
+        guard let site = unsafe site else { return }
+        var isNamed = [Bool](repeating: false, count: endpointCapacity)
+        for pool in 0..<(unsafe site.pointee.poolCount) {
+            let state = unsafe site.pointee.pools[pool]
+            for index in 0..<state.count { unsafe isNamed[Int(state.endpoints[index])] = true }
+        }
+        for number in 0..<endpointCapacity where !isNamed[number] { closeIdleConnections(of: UInt32(number)) }
+    }
+
+    mutating func closeIdleConnections(of endpoint: UInt32) {
+        while unsafe endpoints[Int(endpoint)].idle != EndpointConnection.none {
+            unsafe closeConnection(connections[endpoints[Int(endpoint)].idle])
+        }
+    }
+
+    /// An exchange that held a site has ended, or the site was replaced.
+    mutating func releaseIfUnused(_ candidate: UnsafeMutablePointer<WorkerSite>) {
+        guard unsafe !candidate.pointee.isCurrent && candidate.pointee.exchanges == 0 else { return }
+        unsafe sites.removeAll { unsafe $0 == candidate }
+        unsafe candidate.pointee.destroy()
+        unsafe candidate.deallocate()
+    }
+
+    private mutating func setDraining(_ draining: [UInt32]) {
+        let drained = Set(draining)
+        for number in 0..<UInt32(endpointCapacity) {
+            let isDraining = drained.contains(number)
+            guard unsafe endpoints[Int(number)].isDraining != isDraining else { continue }
+            unsafe endpoints[Int(number)].isDraining = isDraining
+            endpointChanged(number)
+            if isDraining { closeIdleConnections(of: number) }
+        }
+    }
+
+    /// Tells every live site what is known of an endpoint now.
+    mutating func endpointChanged(_ number: UInt32) {
+        let state = unsafe endpoints[Int(number)]
+        for unsafe site in unsafe sites {
+            for pool in 0..<(unsafe site.pointee.poolCount) { unsafe site.pointee.pools[pool].update(number, state) }
+        }
+    }
+
+    // MARK: draining
+
+    private mutating func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        hasReportedDrained = false
+        wheel.set(Timer.drain, at: now + WorkerLimits.drainGraceNanoseconds)
+    }
+
+    /// The grace is over: idle connections, which had no request on its way, are closed.
+    mutating func closeIdleClients() {
+        guard isDraining else { return }
+        for slot in 0..<clients.slotLimit {
+            guard let client = unsafe clients.occupied(slot), unsafe client.pointee.phase == .idle else { continue }
+            unsafe closeClient(client)
+        }
+    }
+
+    mutating func reportDrainedIfSo() {
+        guard !hasReportedDrained, clients.count == 0 else { return }
+        hasReportedDrained = true
+        agent.post(.drained(worker: index))
+    }
+
+    // MARK: reports
+
+    private mutating func samples() -> [Sample] {
+        guard let site = unsafe site else { return [] }
+        let compiled = unsafe site.pointee.compiled.takeUnretainedValue()
+        var samples = statistics.samples(compiled.series)
+        var open = [Int](repeating: 0, count: compiled.listenerNames.count)
+        for slot in 0..<clients.slotLimit {
+            guard let client = unsafe clients.occupied(slot), unsafe Int(client.pointee.listener) < open.count else {
+                continue
+            }
+            unsafe open[Int(client.pointee.listener)] += 1
+        }
+        for (number, name) in compiled.listenerNames.enumerated() {
+            samples.append(
+                Sample(
+                    "sluice_connections",
+                    [.init("role", "proxy"), .init("listener", name), .init("state", "open")], Double(open[number])))
+        }
+        samples.append(Sample("sluice_node_connections", [], Double(clients.count)))
+        samples.append(Sample("sluice_malformed_messages_total", [], Double(statistics.malformed)))
+        samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
+        for (number, key) in endpointKeys.enumerated() {
+            let state = unsafe endpoints[number]
+            let labels: [Sample.Label] = [.init("pool", key.pool), .init("endpoint", key.address.description)]
+            samples.append(Sample("sluice_endpoint_active", labels, Double(state.active)))
+            samples.append(Sample("sluice_endpoint_failures_total", labels, Double(state.failures)))
+            guard let answers = unsafe state.answers else { continue }
+            for code in 0..<Statistics.codes where unsafe answers[code] > 0 {
+                samples.append(
+                    Sample(
+                        "sluice_endpoint_requests_total", labels + [.init("code", String(code + 100))],
+                        unsafe Double(answers[code])))
+            }
+        }
+        appendRetries(to: &samples)
+        return samples
+    }
+
+    private func appendRetries(to samples: inout [Sample]) {
+        var counts: [String: (connect: UInt64, reset: UInt64)] = [:]
+        for (number, key) in endpointKeys.enumerated() {
+            let state = unsafe endpoints[number]
+            counts[key.pool, default: (0, 0)].connect += state.retriesAfterConnect
+            counts[key.pool, default: (0, 0)].reset += state.retriesAfterReset
+        }
+        for (pool, count) in counts {
+            for (reason, value) in [("connect-failure", count.connect), ("reset", count.reset)] where value > 0 {
+                samples.append(
+                    Sample("sluice_retries_total", [.init("pool", pool), .init("reason", reason)], Double(value)))
+            }
+        }
+    }
+}

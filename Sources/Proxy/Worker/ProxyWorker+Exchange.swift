@@ -1,0 +1,254 @@
+import EventLoop
+import Glibc
+import HTTP1
+import HTTPMessage
+
+/// An exchange from its request's head to its end: route, attempts, failures.
+extension ProxyWorker {
+    /// A request head is complete: `fields` holds its lines.
+    mutating func beginExchange(
+        _ client: ClientPointer, _ head: RequestHead, _ site: UnsafeMutablePointer<WorkerSite>
+    ) {
+        unsafe client.pointee.phase = .exchange
+        let tables = unsafe site.pointee.tables
+        guard let listener = unsafe tables.pointee.listener(number: client.pointee.listener) else {
+            // The listener left the site; its connections end with the next request.
+            unsafe answerWithoutExchange(client, status: 404, series: nil, head: head, persists: false)
+            return
+        }
+        let listenerTable = unsafe tables.pointee.listeners + listener
+        guard head.method != .connect else {
+            unsafe answerWithoutExchange(
+                client, status: 405, series: listenerTable.pointee.unrouted, head: head, persists: false)
+            return
+        }
+        let received = unsafe UnsafePointer(client.pointee.input.bytes)
+        let route = unsafe listenerTable.pointee.router.route(
+            host: received + head.hostStart, head.hostLength, path: received + head.originStart, head.pathLength)
+        guard route != Router.none else {
+            unsafe answerWithoutExchange(
+                client, status: 404, series: listenerTable.pointee.unrouted, head: head, persists: true)
+            return
+        }
+        let series = unsafe listenerTable.pointee.series[Int(route)]
+        let id = RequestID(high: random.next(), low: random.next())
+        let isTrusted = unsafe tables.pointee.trustedCount > 0 && tables.pointee.trusts(client.pointee.address)
+        let exchange = unsafe Exchange(
+            client: client.pointee.slot, site: site, route: route, series: series, head: head, id: id,
+            startedAt: now, isTrusted: isTrusted)
+        guard let slot = exchanges.insert(exchange) else {
+            unsafe answerWithoutExchange(client, status: 503, series: series, head: head, persists: false)
+            return
+        }
+        let pointer = unsafe exchanges[slot]
+        unsafe pointer.pointee.slot = slot
+        unsafe client.pointee.exchange = slot
+        unsafe site.pointee.exchanges += 1
+        fieldsOwner = slot
+        unsafe startAttempt(pointer)
+    }
+
+    // MARK: attempts
+
+    /// Picks an endpoint and gets a connection to it.
+    mutating func startAttempt(_ exchange: ExchangePointer) {
+        let site = unsafe exchange.pointee.site
+        let poolIndex = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        let pool = unsafe site.pointee.pools + poolIndex
+        guard let index = unsafe pool.pointee.pick(avoiding: exchange.pointee.failedEndpoint, &random) else {
+            unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
+            return
+        }
+        let number = unsafe pool.pointee.endpoints[index]
+        if unsafe number == exchange.pointee.failedEndpoint {
+            unsafe answer(exchange, status: exchange.pointee.failureStatus)
+            return
+        }
+        unsafe exchange.pointee.attempts += 1
+        unsafe exchange.pointee.endpoint = number
+        unsafe exchange.pointee.poolIndex = index
+        unsafe exchange.pointee.stage = .connecting
+        unsafe pool.pointee.requestBegan(index)
+        unsafe endpoints[Int(number)].active &+= 1
+        if let connection = unsafe takeIdleConnection(number, for: exchange) {
+            unsafe exchange.pointee.connection = connection.pointee.slot
+            unsafe connection.pointee.exchange = exchange.pointee.slot
+            unsafe sendRequest(exchange, connection)
+        } else {
+            unsafe connect(exchange)
+        }
+    }
+
+    /// Why an attempt ended before any byte of a response came.
+    enum AttemptFailure {
+        /// Nothing was sent: always safe to try again.
+        case connect(status: Int)
+        /// The connection broke after (part of) the request was sent.
+        case broken
+        /// The endpoint answered with bytes that are no response.
+        case malformed
+        case responseTimeout
+    }
+
+    /// The endpoint side failed: another attempt, or an answer of our own.
+    mutating func attemptFailed(_ exchange: ExchangePointer, _ failure: AttemptFailure) {
+        let number = unsafe exchange.pointee.endpoint
+        var wasReused = false
+        if unsafe exchange.pointee.connection != EndpointConnection.none {
+            let connection = unsafe connections[exchange.pointee.connection]
+            unsafe wasReused = connection.pointee.isReused
+            unsafe closeConnection(connection)
+            unsafe exchange.pointee.connection = EndpointConnection.none
+        }
+        unsafe pipes.give(&exchange.pointee.requestPipe)
+        unsafe leaveEndpoint(exchange)
+        unsafe endpoints[Int(number)].failures &+= 1
+        let attemptsLeft = unsafe exchange.pointee.attempts < Exchange.attemptsMax
+        switch failure {
+        case .connect(let status):
+            suspect(number)
+            unsafe exchange.pointee.failureStatus = status
+            unsafe exchange.pointee.failedEndpoint = number
+            guard attemptsLeft else { break }
+            unsafe endpoints[Int(number)].retriesAfterConnect &+= 1
+            unsafe startAttempt(exchange)
+            return
+        case .broken:
+            unsafe exchange.pointee.failureStatus = 502
+            guard unsafe attemptsLeft && exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim else { break }
+            unsafe exchange.pointee.needsFreshConnection = true
+            // An idle connection that broke says nothing about the endpoint; a fresh one does.
+            if !wasReused { unsafe exchange.pointee.failedEndpoint = number }
+            unsafe endpoints[Int(number)].retriesAfterReset &+= 1
+            unsafe startAttempt(exchange)
+            return
+        case .malformed:
+            statistics.malformed &+= 1
+            unsafe exchange.pointee.failureStatus = 502
+        case .responseTimeout: unsafe exchange.pointee.failureStatus = 504
+        }
+        unsafe answer(exchange, status: exchange.pointee.failureStatus)
+    }
+
+    /// Connecting failed: other endpoints are preferred for a while.
+    private mutating func suspect(_ number: UInt32) {
+        closeIdleConnections(of: number)
+        guard unsafe !endpoints[Int(number)].isSuspected else { return }
+        unsafe endpoints[Int(number)].isSuspected = true
+        endpointChanged(number)
+        wheel.set(number * Timer.kinds + Timer.suspicion, at: now + WorkerLimits.suspicionNanoseconds)
+    }
+
+    /// The exchange no longer counts as a request under way at its endpoint.
+    private mutating func leaveEndpoint(_ exchange: ExchangePointer) {
+        let number = unsafe exchange.pointee.endpoint
+        guard number != EndpointConnection.none else { return }
+        let site = unsafe exchange.pointee.site
+        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        unsafe site.pointee.pools[pool].requestEnded(exchange.pointee.poolIndex)
+        unsafe endpoints[Int(number)].active &-= 1
+        unsafe exchange.pointee.endpoint = EndpointConnection.none
+    }
+
+    // MARK: ends
+
+    /// The response has been passed on whole.
+    mutating func finish(_ exchange: ExchangePointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        let number = unsafe exchange.pointee.endpoint
+        unsafe countAnswer(of: number, status: exchange.pointee.status)
+        let connection = unsafe connections[exchange.pointee.connection]
+        unsafe exchange.pointee.connection = EndpointConnection.none
+        let requestIsComplete = unsafe exchange.pointee.request.isComplete
+        let site = unsafe exchange.pointee.site
+        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        unsafe leaveEndpoint(exchange)
+        if unsafe requestIsComplete && exchange.pointee.endpointPersists {
+            unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].idleNanoseconds)
+        } else {
+            unsafe closeConnection(connection)
+        }
+        let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
+        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        unsafe release(exchange)
+        if requestIsComplete {
+            unsafe continueAfterResponse(client, persists: persists)
+        } else {
+            unsafe endClient(client, mayBeSending: true)
+        }
+    }
+
+    /// Ends the exchange with a response of our own, or by cutting the client off when one has begun already.
+    mutating func answer(_ exchange: ExchangePointer, status: Int) {
+        if unsafe exchange.pointee.hasAnswered {
+            unsafe abandon(exchange, status: exchange.pointee.status)
+            return
+        }
+        let client = unsafe clients[exchange.pointee.client]
+        unsafe exchange.pointee.status = status
+        unsafe dropConnection(exchange)
+        let requestIsComplete = unsafe exchange.pointee.request.isComplete
+        let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
+        unsafe writeAnswer(status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
+        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        unsafe release(exchange)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)
+    }
+
+    /// Ends the exchange by closing both sides.
+    mutating func abandon(_ exchange: ExchangePointer, status: Int) {
+        let client = unsafe clients[exchange.pointee.client]
+        unsafe exchange.pointee.status = status
+        unsafe dropConnection(exchange)
+        unsafe release(exchange)
+        // A response cut short must look cut short, also when its length isn't stated.
+        unsafe Socket.setReset(client.pointee.descriptor)
+        unsafe closeClient(client)
+    }
+
+    private mutating func dropConnection(_ exchange: ExchangePointer) {
+        unsafe leaveEndpoint(exchange)
+        guard unsafe exchange.pointee.connection != EndpointConnection.none else { return }
+        unsafe closeConnection(connections[exchange.pointee.connection])
+        unsafe exchange.pointee.connection = EndpointConnection.none
+    }
+
+    /// Counts the exchange and gives back what it holds.
+    private mutating func release(_ exchange: ExchangePointer) {
+        unsafe statistics.countRequest(
+            series: exchange.pointee.series, status: exchange.pointee.status,
+            nanoseconds: now &- exchange.pointee.startedAt)
+        unsafe pipes.give(&exchange.pointee.requestPipe)
+        unsafe pipes.give(&exchange.pointee.responsePipe)
+        let site = unsafe exchange.pointee.site
+        let client = unsafe clients[exchange.pointee.client]
+        unsafe client.pointee.exchange = Client.noExchange
+        unsafe client.pointee.phase = .idle
+        if unsafe fieldsOwner == exchange.pointee.slot { fieldsOwner = Client.noExchange }
+        unsafe exchanges.retire(exchange.pointee.slot)
+        unsafe site.pointee.exchanges -= 1
+        unsafe releaseIfUnused(site)
+    }
+
+    private mutating func countAnswer(of number: UInt32, status: Int) {
+        let state = unsafe endpoints + Int(number)
+        if unsafe state.pointee.answers == nil {
+            unsafe state.pointee.answers = .allocate(capacity: Statistics.codes)
+            unsafe state.pointee.answers!.initialize(repeating: 0, count: Statistics.codes)
+        }
+        unsafe state.pointee.answers![min(max(status, 100), 599) - 100] &+= 1
+    }
+
+    mutating func exchangeTimedOut(_ exchange: ExchangePointer) {
+        switch unsafe exchange.pointee.stage {
+        case .connecting: unsafe attemptFailed(exchange, .connect(status: 504))
+        case .awaitingHead:
+            if unsafe exchange.pointee.request.isComplete {
+                unsafe attemptFailed(exchange, .responseTimeout)
+            } else {
+                unsafe answer(exchange, status: 408)
+            }
+        case .relaying: unsafe abandon(exchange, status: exchange.pointee.status)
+        }
+    }
+}

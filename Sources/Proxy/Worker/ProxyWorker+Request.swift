@@ -1,0 +1,241 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+
+/// The request on its way to the endpoint: head, then body as it comes.
+extension ProxyWorker {
+    /// Composes the head and sends it with what is there of the body.
+    mutating func sendRequest(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        let received = unsafe UnsafePointer(client.pointee.input.bytes)
+        unsafe restoreFields(exchange, received)
+        let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+        let facts = unsafe RequestFacts(
+            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id)
+        unsafe RequestComposer.write(
+            exchange.pointee.head, received, fields, route.pointee.request, facts, into: &writer)
+        guard !writer.isOverfull else {
+            unsafe answer(exchange, status: 431)
+            return
+        }
+        var bodyCount = 0
+        let offset = unsafe exchange.pointee.bodyOffset
+        if unsafe !exchange.pointee.request.isComplete {
+            switch unsafe exchange.pointee.request.next(received + offset, client.pointee.input.count - offset) {
+            case .send(let count): bodyCount = count
+            case .wait, .skip: break
+            case .malformed:
+                unsafe refuseBody(exchange)
+                return
+            }
+        }
+        unsafe exchange.pointee.stage = .awaitingHead
+        var sent = 0
+        let headCount = writer.count
+        switch unsafe Socket.send(connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount) {
+        case .bytes(let count): sent = count
+        case .wouldBlock: break
+        case .failed, .endOfStream:
+            unsafe attemptFailed(exchange, .broken)
+            return
+        }
+        if sent < headCount + bodyCount { unsafe connection.pointee.isWritable = false }
+        if sent < headCount {
+            guard unsafe keepHead(connection, from: sent) else {
+                unsafe answer(exchange, status: 503)
+                return
+            }
+        } else if sent > headCount {
+            unsafe exchange.pointee.bodyOffset += sent - headCount
+            unsafe exchange.pointee.request.advance(sent - headCount)
+        }
+        unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
+        unsafe watchClient(exchange)
+        if unsafe !exchange.pointee.request.isComplete, sent == headCount + bodyCount {
+            unsafe pumpRequest(exchange)
+        }
+    }
+
+    /// Keeps the unsent rest of a composed head.
+    private mutating func keepHead(_ connection: ConnectionPointer, from sent: Int) -> Bool {
+        guard unsafe buffers.fill(&connection.pointee.output) else { return false }
+        let rest = writer.count - sent
+        guard unsafe rest <= connection.pointee.output.room else { return false }
+        unsafe connection.pointee.output.append(writer.bytes + sent, count: rest)
+        return true
+    }
+
+    /// `fields` belongs to the head parsed last; a request that had to wait parses its head again.
+    private mutating func restoreFields(_ exchange: ExchangePointer, _ received: UnsafePointer<UInt8>) {
+        guard unsafe fieldsOwner != exchange.pointee.slot else { return }
+        var head = RequestHead()
+        let length = unsafe exchange.pointee.head.length
+        // The limits of then, not of now: it has been accepted.
+        let limits = HeadLimits(headBytesMax: length + 1, fieldCountMax: FieldTable.capacity)
+        let outcome = unsafe head.parse(Span(_unsafeStart: received, count: length), limits: limits, fields: &fields)
+        precondition(outcome == .complete, "a head that was complete is not any more")
+        unsafe fieldsOwner = exchange.pointee.slot
+    }
+
+    /// While a request waits, the client's edges are of interest: it may go away. A client that ends its connection with this request
+    /// is watched only when something has to wait for it.
+    mutating func watchClient(_ exchange: ExchangePointer) {
+        if unsafe exchange.pointee.clientPersists || !exchange.pointee.request.isComplete {
+            unsafe arm(clients[exchange.pointee.client])
+        }
+    }
+
+    /// When the request is whole the response is due; until then each step of the body is.
+    private mutating func setRequestDeadline(_ exchange: ExchangePointer, _ responseNanoseconds: UInt64) {
+        let wait = unsafe exchange.pointee.request.isComplete
+            ? responseNanoseconds : exchange.pointee.site.pointee.bodyIdleNanoseconds
+        unsafe setDeadline(clients[exchange.pointee.client], now + wait)
+    }
+
+    private mutating func refuseBody(_ exchange: ExchangePointer) {
+        statistics.malformed &+= 1
+        unsafe exchange.pointee.clientPersists = false
+        unsafe answer(exchange, status: HTTP1Error.malformedChunk.status)
+    }
+
+    /// Moves the body on until one side would block.
+    mutating func pumpRequest(_ exchange: ExchangePointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        let connection = unsafe connections[exchange.pointee.connection]
+        let wasComplete = unsafe exchange.pointee.request.isComplete
+        var budget = WorkerLimits.bytesPerTurnMax
+        pump: while true {
+            guard unsafe connection.pointee.isWritable else { break pump }
+            if unsafe connection.pointee.output.isHeld {
+                guard unsafe flush(connection, exchange) else { return }
+                continue
+            }
+            if unsafe exchange.pointee.requestPipe.count > 0 {
+                switch unsafe Socket.splice(
+                    from: &exchange.pointee.requestPipe, to: connection.pointee.descriptor,
+                    more: !exchange.pointee.request.isComplete)
+                {
+                case .bytes(let count): budget -= count
+                case .wouldBlock: unsafe connection.pointee.isWritable = false
+                case .failed, .endOfStream:
+                    unsafe requestBroke(exchange)
+                    return
+                }
+                continue
+            }
+            if unsafe exchange.pointee.request.isComplete { break pump }
+            let offset = unsafe exchange.pointee.bodyOffset
+            let held = unsafe client.pointee.input.count - offset
+            switch unsafe exchange.pointee.request.next(client.pointee.input.bytes + offset, held) {
+            case .send(let count):
+                switch unsafe Socket.send(
+                    connection.pointee.descriptor, client.pointee.input.bytes + offset, count)
+                {
+                case .bytes(let sent):
+                    unsafe exchange.pointee.request.advance(sent)
+                    unsafe exchange.pointee.bodyOffset += sent
+                    budget -= sent
+                    if sent < count { unsafe connection.pointee.isWritable = false }
+                case .wouldBlock: unsafe connection.pointee.isWritable = false
+                case .failed, .endOfStream:
+                    unsafe requestBroke(exchange)
+                    return
+                }
+            case .skip(let count):
+                unsafe exchange.pointee.bodyOffset += count
+            case .malformed:
+                unsafe refuseBody(exchange)
+                return
+            case .wait:
+                guard unsafe client.pointee.isReadable else { break pump }
+                if budget <= 0 {
+                    unsafe makeReady(client)
+                    break pump
+                }
+                guard unsafe readBody(exchange, client) else { return }
+            }
+        }
+        if unsafe !wasComplete && exchange.pointee.request.isComplete {
+            unsafe pipes.give(&exchange.pointee.requestPipe)
+        }
+        guard unsafe exchange.pointee.stage == .awaitingHead else { return }
+        let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+        unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
+    }
+
+    /// Reads more of the body: into the pipe when it is large and plain, else behind the head.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
+        let plain = unsafe exchange.pointee.request.spliceable
+        if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
+            if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
+                unsafe exchange.pointee.requestPipe = pipe
+            }
+            if unsafe exchange.pointee.requestPipe.isHeld {
+                let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
+                switch unsafe Socket.splice(
+                    from: client.pointee.descriptor, into: &exchange.pointee.requestPipe, count: count)
+                {
+                case .bytes(let moved):
+                    unsafe exchange.pointee.request.advance(moved)
+                    statistics.bytesIn &+= UInt64(moved)
+                case .wouldBlock: unsafe client.pointee.isReadable = false
+                case .endOfStream, .failed:
+                    unsafe abandon(exchange, status: 499)
+                    return false
+                }
+                return true
+            }
+        }
+        // All of the body that was held is sent: the room behind the head is free.
+        let headEnd = unsafe exchange.pointee.head.length
+        unsafe client.pointee.input.end -= exchange.pointee.bodyOffset - headEnd
+        unsafe exchange.pointee.bodyOffset = headEnd
+        if unsafe client.pointee.input.start > 0 { unsafe client.pointee.input.compact() }
+        let room = unsafe client.pointee.input.room
+        switch unsafe Socket.receive(client.pointee.descriptor, client.pointee.input.tail, room) {
+        case .bytes(let count):
+            unsafe client.pointee.input.end += count
+            statistics.bytesIn &+= UInt64(count)
+            if unsafe count < room && !client.pointee.isPeerClosed { unsafe client.pointee.isReadable = false }
+        case .wouldBlock: unsafe client.pointee.isReadable = false
+        case .endOfStream, .failed:
+            unsafe abandon(exchange, status: 499)
+            return false
+        }
+        return true
+    }
+
+    /// Sends the rest of a composed head to the endpoint.
+    private mutating func flush(_ connection: ConnectionPointer, _ exchange: ExchangePointer) -> Bool {
+        switch unsafe Socket.send(
+            connection.pointee.descriptor, connection.pointee.output.bytes, connection.pointee.output.count)
+        {
+        case .bytes(let count):
+            unsafe connection.pointee.output.consume(count)
+            if unsafe connection.pointee.output.isEmpty {
+                unsafe buffers.empty(&connection.pointee.output)
+            } else {
+                unsafe connection.pointee.isWritable = false
+            }
+            return true
+        case .wouldBlock:
+            unsafe connection.pointee.isWritable = false
+            return true
+        case .failed, .endOfStream:
+            unsafe requestBroke(exchange)
+            return false
+        }
+    }
+
+    /// The endpoint takes no more of the request. It may have answered before it closed: that answer counts.
+    private mutating func requestBroke(_ exchange: ExchangePointer) {
+        let connection = unsafe connections[exchange.pointee.connection]
+        unsafe connection.pointee.isWritable = false
+        unsafe connection.pointee.isPeerClosed = true
+        unsafe connection.pointee.isReadable = true
+        unsafe exchange.pointee.endpointPersists = false
+        unsafe readResponse(exchange, connection)
+    }
+}

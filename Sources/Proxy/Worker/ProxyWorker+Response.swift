@@ -1,0 +1,299 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+
+/// The response on its way to the client: head, then body as it comes.
+extension ProxyWorker {
+    /// Heads of responses are bounded by what a buffer holds, whatever the site allows its clients.
+    private static var responseLimits: HeadLimits {
+        HeadLimits(headBytesMax: 60 * 1024, fieldCountMax: FieldTable.capacity)
+    }
+
+    /// The endpoint has sent something, or closed.
+    mutating func readResponse(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        guard unsafe exchange.pointee.stage != .relaying else {
+            unsafe pumpResponse(exchange)
+            return
+        }
+        while true {
+            if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
+                unsafe answer(exchange, status: 503)
+                return
+            }
+            let room = unsafe min(connection.pointee.input.room, WorkerLimits.firstReadBytes)
+            switch unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room) {
+            case .bytes(let count):
+                unsafe connection.pointee.input.end += count
+                if unsafe count < room && !connection.pointee.isPeerClosed {
+                    unsafe connection.pointee.isReadable = false
+                }
+                guard unsafe parseResponse(exchange, connection) else { return }
+                if unsafe !connection.pointee.isReadable { return }
+            case .wouldBlock:
+                unsafe connection.pointee.isReadable = false
+                if unsafe connection.pointee.input.isEmpty { unsafe buffers.empty(&connection.pointee.input) }
+                return
+            case .endOfStream, .failed:
+                let hadBytes = unsafe !connection.pointee.input.isEmpty
+                unsafe attemptFailed(exchange, hadBytes ? .malformed : .broken)
+                return
+            }
+        }
+    }
+
+    /// - Returns: Whether the head is still incomplete.
+    private mutating func parseResponse(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
+        while unsafe !connection.pointee.input.isEmpty {
+            var head = ResponseHead()
+            fieldsOwner = Client.noExchange
+            let outcome = unsafe head.parse(
+                Span(_unsafeStart: connection.pointee.input.bytes, count: connection.pointee.input.count),
+                limits: Self.responseLimits, fields: &fields)
+            switch outcome {
+            case .incomplete: return true
+            case .failed:
+                unsafe attemptFailed(exchange, .malformed)
+                return false
+            case .complete: break
+            }
+            // Nothing was asked to switch protocols (`Upgrade` is hop-by-hop).
+            guard head.status != 101 else {
+                unsafe attemptFailed(exchange, .malformed)
+                return false
+            }
+            guard head.isInterim else {
+                unsafe beginResponse(exchange, connection, head)
+                return false
+            }
+            guard unsafe passInterim(exchange, connection, head) else { return false }
+        }
+        return true
+    }
+
+    /// 1xx goes on to clients that know it (RFC 9110 §15.2), and the final response follows.
+    private mutating func passInterim(
+        _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
+    ) -> Bool {
+        let client = unsafe clients[exchange.pointee.client]
+        if unsafe exchange.pointee.head.minorVersion >= 1 {
+            unsafe compose(exchange, connection, head, closes: false, dropsFraming: false)
+            guard unsafe !writer.isOverfull && sendComposed(client, nil, 0) >= 0 else {
+                unsafe clientBroke(client)
+                return false
+            }
+            unsafe exchange.pointee.hasSentInterim = true
+        }
+        unsafe connection.pointee.input.consume(head.length)
+        return true
+    }
+
+    private mutating func compose(
+        _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead, closes: Bool,
+        dropsFraming: Bool
+    ) {
+        let client = unsafe clients[exchange.pointee.client]
+        let request = unsafe exchange.pointee.head
+        let facts = unsafe ResponseFacts(
+            closes: closes, statesKeepAlive: !closes && request.minorVersion == 0,
+            dropsTransferEncoding: dropsFraming, client: client.pointee.address, id: exchange.pointee.id)
+        let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+        let host = unsafe Bytes(base: client.pointee.input.bytes + request.hostStart, count: request.hostLength)
+        unsafe ResponseComposer.write(
+            head, UnsafePointer(connection.pointee.input.bytes), fields, route.pointee.response, facts, date: date,
+            host: host, into: &writer)
+    }
+
+    /// The final head is there: decides the framing, sends the head with what is there of the body.
+    private mutating func beginResponse(
+        _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
+    ) {
+        let client = unsafe clients[exchange.pointee.client]
+        let framing = unsafe head.framing(answering: exchange.pointee.head.method)
+        let dropsFraming = unsafe framing == .chunked && exchange.pointee.head.minorVersion == 0
+        let persists = unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
+        unsafe exchange.pointee.clientPersists = persists
+        unsafe exchange.pointee.endpointPersists = head.isPersistent && framing != .untilClose
+        unsafe exchange.pointee.status = head.status
+        unsafe exchange.pointee.response = BodyProgress(framing, dropsFraming: dropsFraming)
+        unsafe compose(exchange, connection, head, closes: !persists, dropsFraming: dropsFraming)
+        guard !writer.isOverfull else {
+            unsafe attemptFailed(exchange, .malformed)
+            return
+        }
+        unsafe connection.pointee.input.consume(head.length)
+        var bodyCount = 0
+        if !dropsFraming, unsafe !connection.pointee.input.isEmpty {
+            switch unsafe exchange.pointee.response.next(
+                connection.pointee.input.bytes, connection.pointee.input.count)
+            {
+            case .send(let count): bodyCount = count
+            case .wait, .skip: break
+            case .malformed:
+                unsafe attemptFailed(exchange, .malformed)
+                return
+            }
+        }
+        unsafe exchange.pointee.stage = .relaying
+        unsafe exchange.pointee.hasAnswered = true
+        let sent = unsafe sendComposed(
+            client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
+        guard sent >= 0 else {
+            unsafe clientBroke(client)
+            return
+        }
+        if sent > 0 {
+            unsafe exchange.pointee.response.advance(sent)
+            unsafe connection.pointee.input.consume(sent)
+        }
+        if unsafe exchange.pointee.response.isComplete {
+            unsafe finish(exchange)
+        } else {
+            unsafe pumpResponse(exchange)
+        }
+    }
+
+    /// Moves the body on until one side would block.
+    mutating func pumpResponse(_ exchange: ExchangePointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        let connection = unsafe connections[exchange.pointee.connection]
+        var budget = WorkerLimits.bytesPerTurnMax
+        unsafe setDeadline(client, now + exchange.pointee.site.pointee.bodyIdleNanoseconds)
+        while true {
+            if unsafe client.pointee.output.isHeld {
+                guard unsafe client.pointee.isWritable, unsafe flush(client) else { return }
+            }
+            if unsafe exchange.pointee.responsePipe.count > 0 {
+                switch unsafe Socket.splice(
+                    from: &exchange.pointee.responsePipe, to: client.pointee.descriptor,
+                    more: !exchange.pointee.response.isComplete)
+                {
+                case .bytes(let count):
+                    statistics.bytesOut &+= UInt64(count)
+                    budget -= count
+                    continue
+                case .wouldBlock:
+                    unsafe blockOnClient(client)
+                    return
+                case .failed, .endOfStream:
+                    unsafe clientBroke(client)
+                    return
+                }
+            }
+            if unsafe exchange.pointee.response.isComplete {
+                unsafe finish(exchange)
+                return
+            }
+            guard unsafe passBuffered(exchange, client, connection) else { return }
+            if unsafe exchange.pointee.response.isComplete || !connection.pointee.input.isEmpty { continue }
+            guard unsafe connection.pointee.isReadable else {
+                unsafe buffers.empty(&connection.pointee.input)
+                return
+            }
+            if budget <= 0 {
+                unsafe makeReady(client)
+                return
+            }
+            guard unsafe readResponseBody(exchange, connection) else { return }
+        }
+    }
+
+    private mutating func blockOnClient(_ client: ClientPointer) {
+        unsafe client.pointee.isWritable = false
+        unsafe arm(client)
+    }
+
+    /// Sends what the connection's buffer holds of the body.
+    ///
+    /// - Returns: Whether the pump goes on.
+    private mutating func passBuffered(
+        _ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer
+    ) -> Bool {
+        while unsafe !connection.pointee.input.isEmpty {
+            switch unsafe exchange.pointee.response.next(
+                connection.pointee.input.bytes, connection.pointee.input.count)
+            {
+            case .send(let count):
+                switch unsafe Socket.send(client.pointee.descriptor, connection.pointee.input.bytes, count) {
+                case .bytes(let sent):
+                    statistics.bytesOut &+= UInt64(sent)
+                    unsafe exchange.pointee.response.advance(sent)
+                    unsafe connection.pointee.input.consume(sent)
+                    if sent < count {
+                        unsafe blockOnClient(client)
+                        return false
+                    }
+                case .wouldBlock:
+                    unsafe blockOnClient(client)
+                    return false
+                case .failed, .endOfStream:
+                    unsafe clientBroke(client)
+                    return false
+                }
+            case .skip(let count): unsafe connection.pointee.input.consume(count)
+            case .wait: return true
+            case .malformed:
+                statistics.malformed &+= 1
+                unsafe abandon(exchange, status: exchange.pointee.status)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Reads more of the body: into the pipe when it is large and plain, else into the connection's buffer.
+    ///
+    /// - Returns: Whether the pump goes on.
+    private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
+        let plain = unsafe exchange.pointee.response.spliceable
+        let result: Transfer
+        if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
+            unsafe takeResponsePipe(exchange)
+        {
+            unsafe buffers.empty(&connection.pointee.input)
+            let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
+            result = unsafe Socket.splice(
+                from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
+            if case .bytes(let moved) = result { unsafe exchange.pointee.response.advance(moved) }
+        } else {
+            if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
+                unsafe abandon(exchange, status: exchange.pointee.status)
+                return false
+            }
+            let room = unsafe connection.pointee.input.room
+            result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
+            if case .bytes(let count) = result {
+                unsafe connection.pointee.input.end += count
+                if unsafe count < room && !connection.pointee.isPeerClosed {
+                    unsafe connection.pointee.isReadable = false
+                }
+            }
+        }
+        switch result {
+        case .bytes: return true
+        case .wouldBlock:
+            unsafe connection.pointee.isReadable = false
+            unsafe pipes.give(&exchange.pointee.responsePipe)
+            return true
+        case .endOfStream:
+            if unsafe exchange.pointee.response.endOfStream() { return true }
+            unsafe endpointCutShort(exchange)
+            return false
+        case .failed:
+            unsafe endpointCutShort(exchange)
+            return false
+        }
+    }
+
+    private mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {
+        if unsafe exchange.pointee.responsePipe.isHeld { return true }
+        guard let pipe = pipes.take() else { return false }
+        unsafe exchange.pointee.responsePipe = pipe
+        return true
+    }
+
+    /// The endpoint closed within a body: the client must see that, too.
+    private mutating func endpointCutShort(_ exchange: ExchangePointer) {
+        unsafe endpoints[Int(exchange.pointee.endpoint)].failures &+= 1
+        unsafe abandon(exchange, status: exchange.pointee.status)
+    }
+}

@@ -1,0 +1,191 @@
+import Balancing
+import CLinux
+import EventLoop
+import Glibc
+import HTTP1
+import HTTPMessage
+import NodeAgent
+import NodeLink
+
+/// What the agent's thread tells a worker.
+enum ProxyCommand: Sendable {
+    case serve(CompiledSite)
+    /// Numbers of the endpoints that an operator drains; all others are not drained.
+    case membership(version: UInt64, draining: [UInt32])
+    case health(endpoint: UInt32, isUp: Bool)
+    case report(id: UInt64)
+    case drain
+    case resume
+}
+
+/// One event loop of a proxy node, on one thread, sharing nothing with the others on a request's path.
+///
+/// A turn: wait for events, handle each to the point where it would block, go on with connections that still have
+/// input, fire timers, give slots back.
+@safe
+struct ProxyWorker: ~Copyable {
+    /// What an epoll token's kind means.
+    enum Kind {
+        static let mailbox: UInt8 = 0
+        static let handOverListener: UInt8 = 1
+        static let relayListener: UInt8 = 2
+        static let link: UInt8 = 3
+        static let client: UInt8 = 4
+        static let endpoint: UInt8 = 5
+    }
+    /// Timer ids: a slot's number times `Timer.kinds`, plus the kind.
+    enum Timer {
+        static let kinds: UInt32 = 4
+        static let client: UInt32 = 0
+        static let endpointConnection: UInt32 = 1
+        /// The end of an endpoint's suspicion; by endpoint number.
+        static let suspicion: UInt32 = 2
+        /// The end of the grace for idle connections while draining.
+        static let drain: UInt32 = 3
+    }
+
+    let index: Int
+    let mailbox: Mailbox<ProxyCommand>
+    let agent: AgentMailbox
+    let listening: WorkerListeners
+
+    var poller: Poller
+    var now: UInt64
+    var clients = Slab<Client>()
+    var exchanges = Slab<Exchange>()
+    var connections = Slab<EndpointConnection>()
+    var wheel: TimerWheel
+    var buffers = BufferPool(blocksMax: WorkerLimits.bufferBlocksMax)
+    var pipes = PipePool()
+    var random: RandomSource
+    var statistics = Statistics()
+    var fields = FieldTable()
+    var writer = HeadWriter()
+    var date = DateText()
+
+    /// The current site first, then those that exchanges still hold; empty before the first snapshot.
+    var sites: [UnsafeMutablePointer<WorkerSite>] = unsafe []
+    var site: UnsafeMutablePointer<WorkerSite>?
+    /// By endpoint number.
+    var endpoints: UnsafeMutablePointer<EndpointState>
+    var endpointCapacity = 0
+    var endpointKeys: [EndpointKey] = []
+    /// Forwarders' hand-over sockets.
+    var links: [HandOverLink] = []
+    /// Clients to go on with at the end of the turn.
+    var ready: [Token] = []
+    var isDraining = false
+    var hasReportedDrained = false
+    var refusalLog = LogBudget()
+    /// Whose head `fields` holds; `Client.noExchange` for none.
+    var fieldsOwner = Client.noExchange
+
+    init(
+        index: Int, poller: consuming Poller, mailbox: Mailbox<ProxyCommand>, agent: AgentMailbox,
+        listening: WorkerListeners
+    ) {
+        self.index = index
+        self.poller = poller
+        self.mailbox = mailbox
+        self.agent = agent
+        self.listening = listening
+        now = Clock.monotonicNanoseconds()
+        wheel = TimerWheel(now: now)
+        var generator = SystemRandomNumberGenerator()
+        random = RandomSource(seed: generator.next())
+        unsafe endpoints = .allocate(capacity: 1)
+        unsafe site = nil
+    }
+
+    /// Watches the mailbox and the listening sockets.
+    mutating func watchListeners() throws(SocketError) {
+        try poller.add(mailbox.descriptor, Token(kind: Kind.mailbox, slot: 0, generation: 0), .level)
+        if let descriptor = listening.handOver {
+            try poller.add(descriptor, Token(kind: Kind.handOverListener, slot: 0, generation: 0), .level)
+        }
+        if let descriptor = listening.relay {
+            try poller.add(descriptor, Token(kind: Kind.relayListener, slot: 0, generation: 0), .level)
+        }
+    }
+
+    /// Runs for ever.
+    mutating func run() {
+        while true {
+            let timeout = ready.isEmpty ? wheel.millisecondsUntilNext(now: now) : 0
+            let count = poller.wait(timeoutMilliseconds: timeout)
+            now = Clock.monotonicNanoseconds()
+            date.update(Clock.wallSeconds())
+            for index in 0..<count {
+                let (token, readiness) = poller.event(at: index)
+                switch token.kind {
+                case Kind.client: clientEvent(token, readiness)
+                case Kind.endpoint: endpointEvent(token, readiness)
+                case Kind.link: linkEvent(token, readiness)
+                case Kind.handOverListener: acceptLinks()
+                case Kind.relayListener: acceptRelayed()
+                default: takeCommands()
+                }
+            }
+            continueReady()
+            fireTimers()
+            clients.reclaim()
+            exchanges.reclaim()
+            connections.reclaim()
+            if isDraining { reportDrainedIfSo() }
+        }
+    }
+
+    /// Clients that still have input (pipelined requests, a FIN to read) go on here and not by recursion.
+    private mutating func continueReady() {
+        var rest = ready.count
+        while rest > 0 {
+            rest -= 1
+            let token = ready.removeFirst()
+            guard let client = unsafe clients.element(for: token) else { continue }
+            unsafe client.pointee.isReady = false
+            unsafe continueClient(client)
+        }
+    }
+
+    /// Has a client go on at the end of the turn.
+    mutating func makeReady(_ client: UnsafeMutablePointer<Client>) {
+        guard unsafe !client.pointee.isReady else { return }
+        unsafe client.pointee.isReady = true
+        unsafe ready.append(token(of: client))
+    }
+
+    func token(of client: UnsafeMutablePointer<Client>) -> Token {
+        let slot = unsafe client.pointee.slot
+        return Token(kind: Kind.client, slot: slot, generation: clients.generation(of: slot))
+    }
+}
+
+/// Named bounds of one worker.
+enum WorkerLimits {
+    /// 64 KiB blocks in use at most: 1 GiB. A connection that can't get one is closed.
+    static let bufferBlocksMax = 16_384
+    /// Idle connections to one endpoint that one worker keeps.
+    static let idlePerEndpointMax = 256
+    /// First read of a response: the head and what a small body needs; the rest of a large one is spliced.
+    static let firstReadBytes = 16 * 1024
+    /// Bodies with at least this much to come go by splice.
+    static let spliceBytesMin: UInt64 = 32 * 1024
+    /// Moved for one exchange in one turn, so that one fast peer doesn't starve the others.
+    static let bytesPerTurnMax = 4 * 1024 * 1024
+    /// How long an endpoint is avoided after connecting to it failed.
+    static let suspicionNanoseconds: UInt64 = 1_000_000_000
+    /// How long a closing connection waits for the client to have read the answer.
+    static let lingerNanoseconds: UInt64 = 2_000_000_000
+    /// How long idle connections stay when draining begins: a request on its way is still served.
+    static let drainGraceNanoseconds: UInt64 = 2_000_000_000
+}
+
+/// The listening sockets of one worker.
+struct WorkerListeners: Sendable {
+    /// Where forwarders of this host connect to.
+    var handOver: CInt?
+    /// Where forwarders of other hosts connect to.
+    var relay: CInt?
+    /// Whose relayed connections are taken.
+    var forwarders: [AddressRange]
+}

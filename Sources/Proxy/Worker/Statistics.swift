@@ -1,0 +1,115 @@
+import NodeLink
+
+/// What one worker counts. Written by the worker alone; read by it too, when a report is asked for.
+@safe
+struct Statistics: ~Copyable {
+    /// Status codes that can be counted: 100…599.
+    static let codes = 500
+    /// Upper bounds of the duration buckets in seconds, as Prometheus names them; +Inf follows.
+    static let bounds: InlineArray<14, (nanoseconds: UInt64, label: StaticString)> = [
+        (500_000, "0.0005"), (1_000_000, "0.001"), (2_500_000, "0.0025"), (5_000_000, "0.005"),
+        (10_000_000, "0.01"), (25_000_000, "0.025"), (50_000_000, "0.05"), (100_000_000, "0.1"),
+        (250_000_000, "0.25"), (500_000_000, "0.5"), (1_000_000_000, "1"), (2_500_000_000, "2.5"),
+        (5_000_000_000, "5"), (10_000_000_000, "10"),
+    ]
+
+    /// Requests of one listener and route.
+    @safe
+    struct Series {
+        let codes: UnsafeMutablePointer<UInt64>
+        /// Not cumulative; the last one is +Inf.
+        let buckets: UnsafeMutablePointer<UInt64>
+        var nanoseconds: UInt64 = 0
+
+        init() {
+            unsafe codes = .allocate(capacity: Statistics.codes)
+            unsafe codes.initialize(repeating: 0, count: Statistics.codes)
+            unsafe buckets = .allocate(capacity: 15)
+            unsafe buckets.initialize(repeating: 0, count: 15)
+        }
+    }
+
+    /// By series number; nil before the first request.
+    private var series: UnsafeMutablePointer<UnsafeMutablePointer<Series>?>
+    private var seriesCapacity = 64
+    var bytesIn: UInt64 = 0
+    var bytesOut: UInt64 = 0
+    /// Requests and responses that were refused for their bytes.
+    var malformed: UInt64 = 0
+    /// Connections that were not taken: draining, full, unknown listener, foreign forwarder.
+    var refused: UInt64 = 0
+
+    init() {
+        unsafe series = .allocate(capacity: seriesCapacity)
+        unsafe series.initialize(repeating: nil, count: seriesCapacity)
+    }
+
+    deinit {
+        for index in 0..<seriesCapacity {
+            guard let block = unsafe series[index] else { continue }
+            unsafe block.pointee.codes.deallocate()
+            unsafe block.pointee.buckets.deallocate()
+            unsafe block.deallocate()
+        }
+        unsafe series.deallocate()
+    }
+
+    mutating func countRequest(series number: UInt32, status: Int, nanoseconds: UInt64) {
+        let block = unsafe block(Int(number))
+        unsafe block.pointee.codes[min(max(status, 100), 599) - 100] &+= 1
+        unsafe block.pointee.nanoseconds &+= nanoseconds
+        var bucket = 0
+        while bucket < 14 && nanoseconds > Statistics.bounds[bucket].nanoseconds { bucket += 1 }
+        unsafe block.pointee.buckets[bucket] &+= 1
+    }
+
+    private mutating func block(_ number: Int) -> UnsafeMutablePointer<Series> {
+        if number < seriesCapacity, let block = unsafe series[number] { return unsafe block }
+        return unsafe makeBlock(number)
+    }
+
+    @inline(never)
+    private mutating func makeBlock(_ number: Int) -> UnsafeMutablePointer<Series> {
+        if number >= seriesCapacity {
+            let grown = max(number + 1, seriesCapacity * 2)
+            let moved = UnsafeMutablePointer<UnsafeMutablePointer<Series>?>.allocate(capacity: grown)
+            unsafe moved.initialize(from: series, count: seriesCapacity)
+            unsafe (moved + seriesCapacity).initialize(repeating: nil, count: grown - seriesCapacity)
+            unsafe series.deallocate()
+            unsafe series = unsafe moved
+            seriesCapacity = grown
+        }
+        let block = UnsafeMutablePointer<Series>.allocate(capacity: 1)
+        unsafe block.initialize(to: Series())
+        unsafe series[number] = unsafe block
+        return unsafe block
+    }
+
+    /// Samples of all series, named by the registry's numbers.
+    func samples(_ names: [IdentityRegistry.Series]) -> [Sample] {
+        var samples: [Sample] = []
+        for (number, name) in names.enumerated() where number < seriesCapacity {
+            guard let block = unsafe series[number] else { continue }
+            let labels: [Sample.Label] = [.init("listener", name.listener), .init("route", name.route)]
+            for code in 0..<Statistics.codes {
+                let count = unsafe block.pointee.codes[code]
+                guard count > 0 else { continue }
+                samples.append(
+                    Sample("sluice_requests_total", labels + [.init("code", String(code + 100))], Double(count)))
+            }
+            var cumulative: UInt64 = 0
+            for bucket in 0..<15 {
+                unsafe cumulative += block.pointee.buckets[bucket]
+                let bound = bucket < 14 ? "\(Statistics.bounds[bucket].label)" : "+Inf"
+                samples.append(
+                    Sample("sluice_request_duration_seconds_bucket", labels + [.init("le", bound)], Double(cumulative)))
+            }
+            let seconds = unsafe Double(block.pointee.nanoseconds) / 1e9
+            samples.append(Sample("sluice_request_duration_seconds_sum", labels, seconds))
+            samples.append(Sample("sluice_request_duration_seconds_count", labels, Double(cumulative)))
+        }
+        samples.append(Sample("sluice_bytes_total", [.init("direction", "in")], Double(bytesIn)))
+        samples.append(Sample("sluice_bytes_total", [.init("direction", "out")], Double(bytesOut)))
+        return samples
+    }
+}

@@ -1,0 +1,154 @@
+import Balancing
+import EventLoop
+import HTTP1
+import Snapshot
+
+/// One worker's hold on a compiled site: alive as long as it is current or an exchange began with it.
+@safe
+struct WorkerSite {
+    let compiled: Unmanaged<CompiledSite>
+    let tables: UnsafePointer<SiteTables>
+    let pools: UnsafeMutablePointer<PoolState>
+    let poolCount: Int
+    /// Exchanges that began with it.
+    var exchanges = 0
+    var isCurrent = true
+    /// Copies of what every request needs.
+    let connectionCountMax: Int
+    let headLimits: HeadLimits
+    let headNanoseconds: UInt64
+    let bodyIdleNanoseconds: UInt64
+    let idleNanoseconds: UInt64
+
+    init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
+        unsafe compiled = .passRetained(site)
+        unsafe tables = unsafe site.tables
+        poolCount = unsafe tables.pointee.poolCount
+        unsafe pools = .allocate(capacity: max(poolCount, 1))
+        connectionCountMax = site.limits.connectionCountMax
+        headLimits = site.headLimits
+        headNanoseconds = site.headNanoseconds
+        bodyIdleNanoseconds = site.bodyIdleNanoseconds
+        idleNanoseconds = site.idleNanoseconds
+        for index in 0..<poolCount {
+            unsafe (pools + index).initialize(
+                to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
+        }
+    }
+
+    /// Frees everything; the value must not be used afterwards.
+    func destroy() {
+        for index in 0..<poolCount { unsafe pools[index].destroy() }
+        unsafe pools.deallocate()
+        unsafe compiled.release()
+    }
+}
+
+/// A pool as one worker balances it: arrays by the endpoint's index in the pool.
+@safe
+struct PoolState {
+    let endpoints: UnsafeMutablePointer<UInt32>
+    let count: Int
+    let balance: Pool.Balance
+    let idleNanoseconds: UInt64
+    private let weights: UnsafeMutablePointer<UInt16>
+    /// Up, not draining and not suspected.
+    private let usable: UnsafeMutablePointer<Bool>
+    /// Up and not draining: the last resort when every endpoint is suspected.
+    private let eligible: UnsafeMutablePointer<Bool>
+    private let turns: UnsafeMutablePointer<Int32>
+    private let active: UnsafeMutablePointer<UInt32>
+    private var roundRobin: RoundRobinState
+    private var leastRequest: LeastRequest
+
+    init(_ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int) {
+        count = pool.count
+        balance = pool.balance
+        idleNanoseconds = pool.idleNanoseconds
+        unsafe endpoints = unsafe pool.endpoints
+        unsafe weights = unsafe pool.weights
+        unsafe usable = .allocate(capacity: count)
+        unsafe eligible = .allocate(capacity: count)
+        unsafe turns = .allocate(capacity: count)
+        unsafe active = .allocate(capacity: count)
+        for index in 0..<count {
+            let state = unsafe states[Int(endpoints[index])]
+            unsafe usable[index] = state.isUsable
+            unsafe eligible[index] = state.isEligible
+            unsafe active[index] = state.active
+        }
+        roundRobin = unsafe RoundRobinState(weights: weights, current: turns, count: count, startingAt: worker)
+        leastRequest = unsafe LeastRequest(weights: weights, count: count)
+    }
+
+    func destroy() {
+        unsafe usable.deallocate()
+        unsafe eligible.deallocate()
+        unsafe turns.deallocate()
+        unsafe active.deallocate()
+    }
+
+    /// The endpoint for the next request or retry.
+    ///
+    /// - Parameter avoided: Number of an endpoint that just failed: only taken when it is the only one.
+    /// - Returns: Index in the pool; nil when every endpoint is down or draining.
+    mutating func pick(avoiding avoided: UInt32, _ random: inout RandomSource) -> Int? {
+        if avoided != EndpointConnection.none {
+            for index in 0..<count where unsafe endpoints[index] == avoided && usable[index] {
+                unsafe usable[index] = false
+                defer { unsafe usable[index] = true }
+                if let other = pickUsable(&random) { return other }
+            }
+        }
+        if let index = pickUsable(&random) { return index }
+        // Every endpoint that is up is suspected: better to try one than to refuse.
+        return unsafe roundRobin.pick(weights: weights, usable: eligible, current: turns, count: count)
+    }
+
+    private mutating func pickUsable(_ random: inout RandomSource) -> Int? {
+        switch balance {
+        case .roundRobin:
+            unsafe roundRobin.pick(weights: weights, usable: usable, current: turns, count: count)
+        case .leastRequest:
+            unsafe leastRequest.pick(active: active, weights: weights, usable: usable, count: count, random: &random)
+        }
+    }
+
+    func requestBegan(_ index: Int) { unsafe active[index] &+= 1 }
+
+    func requestEnded(_ index: Int) { unsafe active[index] &-= 1 }
+
+    /// Takes over what is known of an endpoint.
+    func update(_ number: UInt32, _ state: EndpointState) {
+        for index in 0..<count where unsafe endpoints[index] == number {
+            unsafe usable[index] = state.isUsable
+            unsafe eligible[index] = state.isEligible
+        }
+    }
+}
+
+/// What one worker knows of an endpoint, by its number; outlives snapshots.
+@safe
+struct EndpointState: BitwiseCopyable {
+    /// The first idle connection.
+    var idle = EndpointConnection.none
+    var idleCount = 0
+    /// Requests under way.
+    var active: UInt32 = 0
+    var isDown = false
+    var isDraining = false
+    /// Connecting failed a moment ago; others are preferred until the timer ends it.
+    var isSuspected = false
+    /// Failed connects and broken exchanges.
+    var failures: UInt64 = 0
+    /// Requests that went on to another connection after this endpoint failed them.
+    var retriesAfterConnect: UInt64 = 0
+    var retriesAfterReset: UInt64 = 0
+    /// Requests answered by it, by status; nil before the first.
+    var answers: UnsafeMutablePointer<UInt64>?
+
+    init() { unsafe answers = nil }
+
+    var isEligible: Bool { !isDown && !isDraining }
+    var isUsable: Bool { isEligible && !isSuspected }
+}
