@@ -1,0 +1,68 @@
+import EventLoop
+import Snapshot
+
+extension SiteCompiler {
+    func compile(listener named: Named) -> Listener {
+        let reader = named.reader
+        var listener = Listener(name: named.name, addresses: [])
+        if let written = reader.require(ListenerKeys.address, hint: "as in `address: \":8080\"`") {
+            let nodes = elements(reader[node: ListenerKeys.address])
+            // Without an error in the list, its elements and the addresses read from them agree.
+            if written.count == nodes.count {
+                for (address, node) in zip(written, nodes) { listener.addresses += resolve(address, node.mark) }
+            }
+        }
+        let application = reader.read(ListenerKeys.protocol)
+        listener.application = application ?? .http
+        switch listener.application {
+        case .tcp:
+            guard let name = reader.require(ListenerKeys.to, hint: "a tcp listener relays to one pool, as in `to: app`")
+            else {
+                hasDanglingName = true
+                break
+            }
+            listener.pool = pool(named: name, at: reader[node: ListenerKeys.to]?.mark ?? reader.mark)
+        case .http:
+            // With a protocol that could not be read, `to` may be right.
+            guard application != nil || !reader.has(ListenerKeys.protocol) else {
+                hasDanglingName = true
+                break
+            }
+            guard let name = reader.read(ListenerKeys.to) else { break }
+            diagnostics.error(
+                reader.mark(of: ListenerKeys.to), "the http listener \(named.name.quoted) takes no `to`",
+                hint: "add a route with `to: \(name)`, or write `protocol: tcp`")
+        }
+        return listener
+    }
+
+    /// The elements of a list, or the one value that stands for it.
+    func elements(_ node: YAMLNode?) -> [YAMLNode] {
+        guard let node else { return [] }
+        if case .list(let nodes) = node.content { return nodes }
+        return [node]
+    }
+
+    private func resolve(_ written: WrittenAddress, _ mark: YAMLNode.Mark) -> [IPEndpoint] {
+        switch written {
+        case .address(.ip(let endpoint)): return claim([endpoint], mark)
+        case .address(.unix): return []
+        case .name(let name, let port):
+            return claim(names.addresses(of: name, port: port, at: mark, diagnostics) ?? [], mark)
+        }
+    }
+
+    /// One address belongs to one listener.
+    private func claim(_ addresses: [IPEndpoint], _ mark: YAMLNode.Mark) -> [IPEndpoint] {
+        addresses.filter { address in
+            if let owner = listenAddresses[address] {
+                diagnostics.error(
+                    mark, "the address \(address.description.quoted) is already taken on line \(owner.line)",
+                    hint: "every listener needs addresses of its own")
+                return false
+            }
+            listenAddresses[address] = mark
+            return true
+        }
+    }
+}

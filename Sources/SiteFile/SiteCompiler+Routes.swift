@@ -1,0 +1,138 @@
+import Snapshot
+
+extension SiteCompiler {
+    func compileRoutes(_ top: SectionReader) -> [Route] {
+        guard let node = top.read(SiteKeys.routes) else { return [] }
+        guard case .list(let nodes) = node.content else { return [] }
+        var routes: [Route] = []
+        var shadowing = RouteShadowing()
+        var lines: [String: Int] = [:]
+        for (index, node) in nodes.enumerated() {
+            guard case .map = node.content else {
+                diagnostics.error(
+                    node.mark, "a route is a map, not \(node.phrase)",
+                    hint: "its keys: \(RouteKeys.section.keyNames.joined(separator: ", "))")
+                hasDanglingName = true
+                continue
+            }
+            let reader = SectionReader(node, RouteKeys.section, diagnostics)
+            var isMatchKnown = true
+            let route = compile(reader, position: index + 1, &isMatchKnown)
+            if let line = lines[route.name] {
+                diagnostics.error(
+                    reader[node: RouteKeys.name]?.mark ?? node.mark,
+                    "the name \(route.name.quoted) belongs to the route on line \(line)",
+                    hint: "a route without a name is called route-N by its position")
+            }
+            lines[route.name] = node.mark.line
+            // A match that could not be read says nothing about what it catches.
+            if isMatchKnown, let cover = shadowing.add(route, line: node.mark.line) {
+                diagnostics.warning(
+                    node.mark, "the route \(route.name.quoted) can never match: \(cover.description)",
+                    hint: "the first route that matches wins: move this one up, or narrow the earlier one")
+            }
+            routes.append(route)
+        }
+        return routes
+    }
+
+    private func compile(_ reader: SectionReader, position: Int, _ isMatchKnown: inout Bool) -> Route {
+        var route = Route(name: "route-\(position)", listeners: [], targets: [])
+        reader.read(RouteKeys.name, into: &route.name)
+        route.listeners = listeners(of: reader)
+        let errorCount = diagnostics.errorCount
+        if let match = reader.open(RouteKeys.match) { route.match = compile(match: match) }
+        isMatchKnown = diagnostics.errorCount == errorCount
+        if let request = reader.open(RouteKeys.request) {
+            route.request = HeaderRuleReader(.request, diagnostics).read(request)
+        }
+        if let response = reader.open(RouteKeys.response) {
+            route.response = HeaderRuleReader(.response, diagnostics).read(response)
+        }
+        if let pool = target(of: reader) { route.targets = [WeightedPool(pool: pool)] }
+        if let timeout = reader.open(RouteKeys.timeout) {
+            timeout.read(RouteTimeoutKeys.connect, into: &route.connectTimeout)
+            timeout.read(RouteTimeoutKeys.response, into: &route.responseTimeout)
+        }
+        return route
+    }
+
+    /// - Returns: Index of the pool in `to`; nil after an error was reported.
+    private func target(of reader: SectionReader) -> Int? {
+        let node = reader[node: RouteKeys.to]
+        if case .list? = node?.content {
+            diagnostics.error(
+                node?.mark ?? reader.mark, "\"to\" takes the name of one pool, not a list",
+                hint: "sharing between pools is not in this version")
+        } else if let name = reader.require(RouteKeys.to, hint: "a route names the pool that answers, as in `to: app`")
+        {
+            return pool(named: name, at: node?.mark ?? reader.mark)
+        }
+        hasDanglingName = true
+        return nil
+    }
+
+    private func listeners(of reader: SectionReader) -> [Int] {
+        let http = compiledListeners.indices.filter { compiledListeners[$0].application == .http }
+        guard reader.has(RouteKeys.listeners) else {
+            if http.isEmpty && !compiledListeners.isEmpty {
+                diagnostics.error(
+                    reader.mark, "no listener speaks http: nothing comes to this route",
+                    hint: "add a listener with `protocol: http`")
+            }
+            return http
+        }
+        guard let written = reader.read(RouteKeys.listeners) else {
+            hasDanglingName = true
+            return http
+        }
+        let nodes = elements(reader[node: RouteKeys.listeners])
+        var indices: [Int] = []
+        for (position, name) in written.enumerated() {
+            let mark = written.count == nodes.count ? nodes[position].mark : reader.mark(of: RouteKeys.listeners)
+            guard let index = listenerIndices[name] else {
+                hasDanglingName = true
+                if listeners.isEmpty { continue }
+                let known = http.map { compiledListeners[$0].name }
+                diagnostics.error(
+                    mark, "no listener named \(name.quoted)",
+                    hint: Suggestion.hint(for: name, among: known) ?? knownNames(known, "http listeners"))
+                continue
+            }
+            guard compiledListeners[index].application == .http else {
+                diagnostics.error(
+                    mark, "the listener \(name.quoted) is a tcp listener: it takes no routes",
+                    hint: "its `to` names the pool")
+                hasDanglingName = true
+                continue
+            }
+            indices.append(index)
+        }
+        return unique(indices, at: reader.mark(of: RouteKeys.listeners)) { compiledListeners[$0].name }
+    }
+
+    private func compile(match reader: SectionReader) -> RouteMatch {
+        var match = RouteMatch()
+        if let hosts = reader.read(MatchKeys.host) {
+            match.hosts = unique(hosts, at: reader.mark(of: MatchKeys.host)) { host in
+                switch host {
+                case .exact(let name): name
+                case .suffix(let name): "*." + name
+                }
+            }
+        }
+        guard let node = reader[node: MatchKeys.path] else { return match }
+        let field = Field(key: MatchKeys.path.name, diagnostics: diagnostics)
+        switch node.content {
+        case .map:
+            let path = SectionReader(node, PathKeys.section, diagnostics)
+            if let prefix = path.require(PathKeys.prefix, hint: "as in `path: {prefix: /api/}`") {
+                match.path = .prefix(prefix)
+            }
+        case .scalar:
+            if let path = Form<String>.path.read(node, field) { match.path = .exact(path) }
+        case .list: field.refuse(node, takes: MatchKeys.path.form.phrase, hint: "write one route for each path")
+        }
+        return match
+    }
+}

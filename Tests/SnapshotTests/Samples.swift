@@ -1,0 +1,116 @@
+import EventLoop
+import NodeLink
+import Snapshot
+
+enum Samples {
+    /// Every field differs from its default, every case of an enum occurs.
+    static let snapshot = Snapshot(
+        revision: 42, site: "shöp", forwarder: ForwarderSettings(workers: 3, hash: .source, handOver: .never),
+        proxy: ProxySettings(nodes: 4, workers: 2),
+        trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
+        limits: Limits(
+            headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, headTimeout: .seconds(5),
+            bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600)),
+        listeners: [
+            Listener(name: "web", addresses: [IPEndpoint("0.0.0.0:80")!, IPEndpoint("[::]:80")!]),
+            Listener(name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1),
+        ],
+        routes: [
+            Route(
+                name: "api", listeners: [0],
+                match: RouteMatch(hosts: [.exact("shop.example"), .suffix("shop.example")], path: .prefix("/api/")),
+                request: HeaderRules(
+                    set: [HeaderRule(name: "Host", value: [.literal("a."), .variable(.host)])],
+                    add: [HeaderRule(name: "X-Trace", value: [.variable(.requestID), .variable(.clientIP)])],
+                    remove: ["cookie"]),
+                response: HeaderRules(add: [HeaderRule(name: "X-Empty", value: [])]),
+                targets: [WeightedPool(pool: 0, weight: 95), WeightedPool(pool: 1, weight: 5)],
+                connectTimeout: .milliseconds(500), responseTimeout: .seconds(120)),
+            Route(
+                name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")), targets: [WeightedPool(pool: 0)]),
+            Route(name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)]),
+        ],
+        pools: [
+            Pool(
+                name: "app",
+                endpoints: [
+                    Endpoint(address: SocketAddress("10.0.0.1:9000")!, weight: 256),
+                    Endpoint(address: SocketAddress("[2001:db8::2]:9000")!), Endpoint(address: .unix("/run/app.sock")),
+                ],
+                balance: .leastRequest,
+                health: HealthCheck(
+                    probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
+                    timeout: .milliseconds(100), rise: 1, fall: 5),
+                idleTimeout: .seconds(4)),
+            Pool(
+                name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
+                health: HealthCheck(probe: .tcp)),
+        ])
+
+    static let hello = Hello(
+        role: .proxy, id: "proxy-1", pid: 4711, workers: 2, reach: .handOver(prefix: "/run/sluice/proxy-1", workers: 2),
+        revision: 42, digest: 0xfeed_beef_0123_4567, draining: true, uptimeSeconds: 86_400)
+
+    static let membership = Membership(
+        version: 9,
+        nodes: [
+            NodeMember(id: "proxy-1", reach: .handOver(prefix: "/run/p", workers: 1), draining: true, weight: 256),
+            NodeMember(id: "far", reach: .relay(IPEndpoint("[2001:db8::9]:7000")!)),
+        ],
+        endpoints: [EndpointMember(pool: "app", address: .unix("/run/app.sock"), state: .draining)])
+
+    static let report = Report(samples: [
+        Sample("sluice_requests_total", [.init("route", "api"), .init("code", "200")], 1e15),
+        Sample("sluice_node_connections", [], -0.0), Sample("sluice_bytes_total", [], .infinity),
+    ])
+
+    /// Every kind of frame, and of the values in it.
+    static let frames: [Frame] = [
+        .hello(hello),
+        .hello(
+            Hello(
+                role: .forwarder, id: "forwarder", pid: 1, workers: 1, reach: nil, revision: 0, digest: 0,
+                draining: false,
+                uptimeSeconds: 0)),
+        .hello(
+            Hello(
+                role: .proxy, id: "far", pid: 2, workers: 1, reach: .relay(IPEndpoint("10.0.0.9:7000")!), revision: 1,
+                digest: 2, draining: false, uptimeSeconds: 3)),
+        .applied(revision: .max, digest: .max), .rejected(revision: 3, message: "cannot bind 0.0.0.0:80 (EACCES)"),
+        .membershipApplied(version: 9), .report(id: 5, report), .report(id: 6, Report()), .drained,
+        .snapshot(snapshot.encoded()), .snapshot([]), .membership(membership), .membership(Membership(version: 0)),
+        .reportRequest(id: 7), .drain(deadline: .seconds(30)), .drain(deadline: .zero), .resume,
+        .stop(deadline: .milliseconds(1500)),
+    ]
+}
+
+/// SplitMix64: the same numbers for the same seed on every host.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// The bytes with one to four of them changed, removed, repeated, or replaced by a run of 0xff.
+    mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
+        var bytes = bytes
+        for _ in 0..<Int.random(in: 1...4, using: &self) where !bytes.isEmpty {
+            let index = Int.random(in: bytes.indices, using: &self)
+            switch Int.random(in: 0..<4, using: &self) {
+            case 0: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &self)
+            case 1: bytes.remove(at: index)
+            case 2: bytes.insert(bytes[index], at: index)
+            default:
+                for place in index..<min(index + 4, bytes.count) { bytes[place] = 0xff }
+            }
+        }
+        return bytes
+    }
+}
