@@ -21,10 +21,17 @@ package final class HTTPConnection {
 
     /// Sends a request without a body and reads its response.
     package func request(
-        _ method: String = "GET", _ target: String, host: String = "test.example", fields: [String] = []
+        _ method: String, _ target: String, host: String = "test.example", fields: [String] = []
     ) throws -> HTTPResponse {
         let lines = ["\(method) \(target) HTTP/1.1", "Host: \(host)"] + fields
         return try exchange(lines.joined(separator: "\r\n") + "\r\n\r\n", method: method)
+    }
+
+    /// Sends a GET and reads its response.
+    package func request(
+        _ target: String, host: String = "test.example", fields: [String] = []
+    ) throws -> HTTPResponse {
+        try request("GET", target, host: host, fields: fields)
     }
 
     /// Sends `bytes` as they are and reads one response.
@@ -46,6 +53,9 @@ package final class HTTPConnection {
         guard let head = try reader.head() else { throw TestKitError("the connection closed without a response") }
         return head
     }
+
+    /// Takes what was received beyond the last head; answers how many bytes that were.
+    package func takeBufferedBytes() -> Int { reader.takeBuffered() }
 
     /// True when the peer ends the stream, by FIN or RST, before it sends another byte.
     ///

@@ -126,6 +126,12 @@ package final class HTTPReader {
         }
     }
 
+    /// Drops what is received and not yet read; answers how many bytes that were.
+    func takeBuffered() -> Int {
+        defer { buffer.removeAll() }
+        return buffer.count
+    }
+
     private func take(_ count: Int, _ consume: (UnsafeRawBufferPointer) throws -> Void) throws {
         var left = count
         while left > 0 {
