@@ -57,6 +57,9 @@ package final class HTTPConnection {
     /// Takes what was received beyond the last head; answers how many bytes that were.
     package func takeBufferedBytes() -> Int { reader.takeBuffered() }
 
+    /// True when something has arrived that was not yet read. Does not wait.
+    package var hasInput: Bool { socket.hasInput }
+
     /// True when the peer ends the stream, by FIN or RST, before it sends another byte.
     ///
     /// - Throws: `SystemCallError` with `EAGAIN` when it stays open and silent to the socket's time limit.

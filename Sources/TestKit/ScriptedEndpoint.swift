@@ -64,7 +64,10 @@ package final class ScriptedEndpoint: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
         guard withSocketAddress("127.0.0.1", self.port, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1024) == 0
         else { throw SystemCallError(call: "listen on \(self.port)", errno: errno) }
+        let listener = listener
         Thread.detachNewThread { [weak self] in
+            // Only this thread closes it: a number closed under `accept` could be another socket's next.
+            defer { listener.close() }
             while true {
                 let accepted = GNUCalls.accept(descriptor)
                 if accepted < 0 {
@@ -115,7 +118,6 @@ package final class ScriptedEndpoint: Sendable {
             return state.connections
         }
         listener.shutdownBoth()
-        listener.close()
         for connection in connections { connection.socket.shutdownBoth() }
     }
 }

@@ -35,6 +35,7 @@ package final class TCPSocket: Sendable {
     ///
     /// - Throws: `SystemCallError`: `EPIPE` or `ECONNRESET` when the peer is gone, `EAGAIN` at the time limit.
     package func send(_ bytes: some ContiguousBytes) throws {
+        try checkOpen()
         try bytes.withUnsafeBytes { bytes in
             var sent = 0
             while sent < bytes.count {
@@ -57,6 +58,7 @@ package final class TCPSocket: Sendable {
     /// - Returns: Bytes received; 0 at the end of the stream.
     /// - Throws: `SystemCallError`: `ECONNRESET`, or `EAGAIN` at the time limit.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        try checkOpen()
         while true {
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
             if count >= 0 { return count }
@@ -100,6 +102,12 @@ package final class TCPSocket: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
     }
 
+    /// True when a byte can be read. Does not wait.
+    package var hasInput: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+    }
+
     /// Bytes of ours that the peer's kernel has acknowledged (`tcpi_bytes_acked`; the SYN counts as one).
     package var acknowledgedBytes: Int {
         // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.
@@ -125,13 +133,20 @@ package final class TCPSocket: Sendable {
     }
 
     /// Ends our half of the stream (FIN); the other half stays open.
-    package func shutdownWrite() {
-        shutdown(descriptor, Int32(SHUT_WR))
-    }
+    package func shutdownWrite() { shut(SHUT_WR) }
 
     /// Ends both halves; a thread that waits in `receive` wakes.
-    package func shutdownBoth() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
+    package func shutdownBoth() { shut(SHUT_RDWR) }
+
+    /// Once closed, the number may belong to another socket of this process: leave that alone.
+    private func shut(_ half: Int) {
+        isClosed.withLock { isClosed in
+            if !isClosed { _ = shutdown(descriptor, Int32(half)) }
+        }
+    }
+
+    private func checkOpen() throws {
+        if isClosed.withLock({ $0 }) { throw SystemCallError(call: "use of a closed socket", errno: EBADF) }
     }
 
     package func close() {

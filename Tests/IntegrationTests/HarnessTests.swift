@@ -64,6 +64,26 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a reset is told from an end, by client and endpoint")
+        func reset() throws {
+            try Lab.run { lab in
+                let server = try lab.scripted { connection in
+                    let first = try connection.receive()
+                    if first == Array("reset".utf8) { return connection.socket.reset() }
+                    _ = try connection.receive()
+                }
+                let client = try TCPSocket(connectingTo: server.port)
+                try client.send("reset")
+                let error = #expect(throws: SystemCallError.self) { try client.receive() }
+                #expect(error?.errno == ECONNRESET)
+                let resetting = try TCPSocket(connectingTo: server.port)
+                try resetting.send("x")
+                try Eventually.holds("the byte at the endpoint") { server.receivedText.contains("x") }
+                resetting.reset()
+                try Eventually.holds("a reset at the endpoint") { server.failures.contains { $0.contains("reset") } }
+            }
+        }
+
         @Test("a close between two requests is no failure")
         func closeBetweenRequests() throws {
             try Lab.run { lab in

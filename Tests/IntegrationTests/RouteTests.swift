@@ -96,28 +96,42 @@ extension IntegrationTests {
         @Test("least-request prefers the endpoint that is not busy")
         func leastRequest() throws {
             try Lab.run { lab in
-                let gate = Gate()
+                let slowGate = Gate(), quickGate = Gate()
                 let slow = try lab.http("slow") { _ in
-                    try gate.wait()
+                    try slowGate.wait()
                     return .response("slow")
                 }
-                let quick = try lab.http("quick")
+                let quick = try lab.http("quick") { _ in
+                    try quickGate.wait()
+                    return .response("quick")
+                }
                 let port = try Ports.unused()
                 _ = try lab.site(
                     SiteText.http(port, to: [slow.address, quick.address], nodes: 1, pool: "balance: least-request"))
-                // Requests go out until one is held by the slow endpoint.
-                var open: [TCPSocket] = []
-                try Eventually.holds("a request at the slow endpoint") {
-                    let socket = try TCPSocket(connectingTo: port)
-                    try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                    open.append(socket)
-                    return !slow.requests.isEmpty
+                // Both hold what they get: the requests spread.
+                var open: [HTTPConnection] = []
+                try Eventually.holds("three requests at each endpoint") {
+                    let client = try HTTPConnection(to: port, timeout: .seconds(3))
+                    try client.socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    open.append(client)
+                    return slow.requests.count >= 3 && quick.requests.count >= 3
                 }
-                // From now on it is busier than the other by as many as it holds, and that stays so.
+                try Eventually.holds("the last of them to arrive") {
+                    slow.requests.count + quick.requests.count == open.count
+                }
                 let held = slow.requests.count
-                for _ in 0..<30 { #expect(try HTTPConnection(to: port).request("/").text == "quick") }
+                #expect(abs(held - quick.requests.count) <= 1)
+                // One of them finishes its work and is the less busy one from then on.
+                quickGate.open()
+                try Eventually.holds("the quick endpoint to be done") {
+                    open.count { $0.hasInput } == open.count - held
+                }
+                for _ in 0..<30 {
+                    let response = try HTTPConnection(to: port, timeout: .seconds(3)).request("/")
+                    #expect(response.text == "quick")
+                }
                 #expect(slow.requests.count == held)
-                gate.open()
+                slowGate.open()
             }
         }
     }
