@@ -31,7 +31,8 @@ package struct BigFile: Sendable {
     package static func upload(_ file: BigFile, to url: String, chunked: Bool) throws -> String {
         // curl gives `Content-Length` for a file and chunks for what comes from a pipe.
         let source = chunked ? "-" : file.path
-        let command = "cat '\(file.path)' | curl --silent --show-error --fail --max-time 120 --upload-file \(source) \(url)"
+        let command =
+            "cat '\(file.path)' | curl --silent --show-error --fail --max-time 120 --upload-file \(source) \(url)"
         return try Command.succeed(["sh", "-c", command], within: .seconds(130))
     }
 

@@ -52,7 +52,7 @@ package enum Eventually {
 func pause(_ duration: Duration) {
     let (seconds, attoseconds) = duration.components
     var length = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-    nanosleep(&length, nil)     // a signal that ends it early does no harm: the caller looks at its condition
+    nanosleep(&length, nil)  // a signal that ends it early does no harm: the caller looks at its condition
 }
 
 /// `duration` in seconds, for reports.

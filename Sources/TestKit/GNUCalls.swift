@@ -2,12 +2,14 @@ import Glibc
 
 /// Calls that the C library has and Swift's `Glibc` module hides (they need `_GNU_SOURCE`), looked up by name.
 enum GNUCalls {
-    private typealias Accept4 = @convention(c) (
-        CInt, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, CInt
-    ) -> CInt
-    private typealias MemoryFind = @convention(c) (
-        UnsafeRawPointer, Int, UnsafeRawPointer, Int
-    ) -> UnsafeMutableRawPointer?
+    private typealias Accept4 =
+        @convention(c) (
+            CInt, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, CInt
+        ) -> CInt
+    private typealias MemoryFind =
+        @convention(c) (
+            UnsafeRawPointer, Int, UnsafeRawPointer, Int
+        ) -> UnsafeMutableRawPointer?
 
     private static let accept4: Accept4 = lookUp("accept4")
     private static let memmem: MemoryFind = lookUp("memmem")

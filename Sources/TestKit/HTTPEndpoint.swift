@@ -22,7 +22,9 @@ package struct EndpointAnswer: Sendable {
     }
 
     /// A response with `Content-Length`.
-    package static func response(_ body: String = "", status: String = "200 OK", fields: [String] = []) -> EndpointAnswer {
+    package static func response(_ body: String = "", status: String = "200 OK", fields: [String] = [])
+        -> EndpointAnswer
+    {
         let lines = ["HTTP/1.1 \(status)", "Content-Length: \(body.utf8.count)"] + fields
         return raw(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }

@@ -112,7 +112,7 @@ package final class HTTPReader {
                     throw TestKitError("not a chunk size: \(line.debugDescription)")
                 }
                 if count == 0 {
-                    while try !self.line().isEmpty {}      // trailers
+                    while try !self.line().isEmpty {}  // trailers
                     return
                 }
                 try take(count, consume)

@@ -99,7 +99,8 @@ package final class KeepAliveLoad: Sendable {
                     // The SYN is acknowledged as one byte.
                     let taken = socket.acknowledgedBytes >= 1 + sent * request.count
                     if sent > 1, !taken { return noteCleanClose() }
-                    return fail("closed without an answer to request \(sent == 1 ? "1" : "2 or later") of the connection")
+                    return fail(
+                        "closed without an answer to request \(sent == 1 ? "1" : "2 or later") of the connection")
                 }
                 let body = try reader.body(.ofResponse(head, to: "GET"))
                 guard head.status == 200 else { return fail("status \(head.status)") }

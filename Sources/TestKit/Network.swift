@@ -89,7 +89,9 @@ package final class Network: Sendable {
         for line in list.split(separator: "\n") {
             let name = line.prefix { $0 != " " }
             let parts = name.split(separator: "-")
-            guard parts.count >= 3, parts[0] == "sluice", let owner = pid_t(parts[1]), kill(owner, 0) != 0 else { continue }
+            guard parts.count >= 3, parts[0] == "sluice", let owner = pid_t(parts[1]), kill(owner, 0) != 0 else {
+                continue
+            }
             _ = try? Command.run(["ip", "netns", "delete", String(name)])
         }
     }

@@ -62,7 +62,8 @@ package final class ScriptedEndpoint: Sendable {
         listener = TCPSocket(adopting: descriptor, timeout: .zero)
         var yes: CInt = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
-        guard withSocketAddress("127.0.0.1", self.port, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1024) == 0
+        guard withSocketAddress("127.0.0.1", self.port, { bind(descriptor, $0, $1) }) == 0,
+            listen(descriptor, 1024) == 0
         else { throw SystemCallError(call: "listen on \(self.port)", errno: errno) }
         let listener = listener
         Thread.detachNewThread { [weak self] in
@@ -72,7 +73,7 @@ package final class ScriptedEndpoint: Sendable {
                 let accepted = GNUCalls.accept(descriptor)
                 if accepted < 0 {
                     if errno == EINTR || errno == ECONNABORTED { continue }
-                    return      // `stop` has shut the listener down
+                    return  // `stop` has shut the listener down
                 }
                 guard let connection = self?.register(accepted) else { return }
                 Thread.detachNewThread { [weak self] in

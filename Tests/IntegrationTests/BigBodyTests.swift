@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("Bodies far larger than any buffer")
@@ -86,7 +86,7 @@ private final class MemoryWatch: Sendable {
         Thread.detachNewThread { [self] in
             while !state.withLock({ $0.isStopped }) {
                 sample()
-                usleep(20_000)      // the rate of sampling
+                usleep(20_000)  // the rate of sampling
             }
         }
     }

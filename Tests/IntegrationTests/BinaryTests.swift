@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("What sluice-node links")
@@ -18,11 +18,14 @@ extension IntegrationTests {
             }
         }
 
-        @Test("neither Foundation nor NIO inside", arguments: [
-            // The mangled form of a module's name: length, then name, after `$s`.
-            "$s10Foundation", "$s20FoundationEssentials", "$s7NIOCore", "$s8NIOPosix", "$s8NIOHTTP1", "$s11Hummingbird",
-            "$s4Yams", "$s14ArgumentParser",
-        ])
+        @Test(
+            "neither Foundation nor NIO inside",
+            arguments: [
+                // The mangled form of a module's name: length, then name, after `$s`.
+                "$s10Foundation", "$s20FoundationEssentials", "$s7NIOCore", "$s8NIOPosix", "$s8NIOHTTP1",
+                "$s11Hummingbird",
+                "$s4Yams", "$s14ArgumentParser",
+            ])
         func modules(prefix: String) throws {
             let symbols = try symbols(of: Binaries.sluiceNode())
             let found = symbols.filter { $0.contains(prefix) }.prefix(3)

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("A request through both tiers")
@@ -125,7 +125,9 @@ extension IntegrationTests {
         @Test("an HTTP/1.0 client gets an unchunked answer and a close")
         func http10() throws {
             try Lab.run { lab in
-                let app = try lab.http { $0.head.target == "/chunked" ? .chunked(["one ", "two"]) : .response("plain") }
+                let app = try lab.http {
+                    $0.head.target == "/chunked" ? .chunked(["one ", "two"]) : .response("plain")
+                }
                 let port = try Ports.unused()
                 _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))
                 for (target, body) in [("/plain", "plain"), ("/chunked", "one two")] {
@@ -240,7 +242,8 @@ extension IntegrationTests {
                 let port = try Ports.unused()
                 _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))
                 let client = try HTTPConnection(to: port)
-                try client.socket.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+                try client.socket.send(
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
                 #expect(try client.responseHead().status == 100)
                 #expect(try client.exchange("body", method: "POST").text == "body")
             }

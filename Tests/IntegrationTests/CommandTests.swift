@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("Commands, JSON and metrics")
@@ -37,9 +37,11 @@ extension IntegrationTests {
             #expect(try sluice(["check", directory.file("none.yaml")]).exitCode == 1)
         }
 
-        @Test("wrong usage ends with 2 and says so on standard error", arguments: [
-            ["check"], ["scale"], ["scale", "many"], ["drain"], ["status", "--nonsense"], ["no-such-command"],
-        ])
+        @Test(
+            "wrong usage ends with 2 and says so on standard error",
+            arguments: [
+                ["check"], ["scale"], ["scale", "many"], ["drain"], ["status", "--nonsense"], ["no-such-command"],
+            ])
         func wrongUsage(arguments: [String]) throws {
             let result = try sluice(arguments)
             #expect(result.exitCode == 2, "\(result)")
@@ -54,9 +56,11 @@ extension IntegrationTests {
             #expect(result.text.lowercased().contains("usage"))
         }
 
-        @Test("without a control plane the commands say so and end with 1", arguments: [
-            ["status"], ["nodes"], ["pools", "--json"], ["scale", "2"], ["drain", "proxy-1"],
-        ])
+        @Test(
+            "without a control plane the commands say so and end with 1",
+            arguments: [
+                ["status"], ["nodes"], ["pools", "--json"], ["scale", "2"], ["drain", "proxy-1"],
+            ])
         func noControlPlane(arguments: [String]) throws {
             let directory = try TemporaryDirectory()
             let socket = directory.file("control.sock")
@@ -82,10 +86,12 @@ extension IntegrationTests {
                 let nodes = try site.command.json(["nodes"])["nodes"]?.elements ?? []
                 #expect(nodes.compactMap { $0["id"]?.text }.sorted() == ["forwarder", "proxy-1", "proxy-2"])
                 for node in nodes {
-                    expectNames(node, [
-                        "id", "role", "state", "pid", "revision", "local", "connections", "requests", "restarts",
-                        "uptime_seconds",
-                    ])
+                    expectNames(
+                        node,
+                        [
+                            "id", "role", "state", "pid", "revision", "local", "connections", "requests", "restarts",
+                            "uptime_seconds",
+                        ])
                     #expect(node["state"]?.text == "up" && node["local"] == .bool(true))
                     #expect(node["pid"]?.integer == node["id"]?.text.flatMap { site.nodeProcesses[$0] }.map(Int.init))
                     #expect(node["revision"] == status["revision"])
@@ -138,7 +144,9 @@ extension IntegrationTests {
                     lines.filter { $0.hasPrefix(name + "{") && $0.contains(label) }
                         .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
                 }
-                #expect(sum("sluice_requests_total", "code=\"200\"") == 10 || sum("sluice_requests_total", "code=\"2xx\"") == 10)
+                #expect(
+                    sum("sluice_requests_total", "code=\"200\"") == 10
+                        || sum("sluice_requests_total", "code=\"2xx\"") == 10)
                 #expect(sum("sluice_forwarder_connections_total", "path=\"hand_over\"") == 10)
                 #expect(sum("sluice_request_duration_seconds_count", "") == 10)
                 #expect(sum("sluice_endpoint_up", app.address) >= 1)
@@ -146,8 +154,12 @@ extension IntegrationTests {
                 for line in lines where !line.hasPrefix("#") {
                     #expect(line.split(separator: " ").last.flatMap { Double($0) } != nil, "\(line)")
                     let name = line.prefix { $0 != "{" && $0 != " " }
-                    let family = ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }.map { name.dropLast($0.count) } ?? name
-                    #expect(lines.contains { $0.hasPrefix("# TYPE \(family) ") || $0.hasPrefix("# TYPE \(name) ") }, "\(line)")
+                    let family =
+                        ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }.map { name.dropLast($0.count) }
+                        ?? name
+                    #expect(
+                        lines.contains { $0.hasPrefix("# TYPE \(family) ") || $0.hasPrefix("# TYPE \(name) ") },
+                        "\(line)")
                 }
             }
         }

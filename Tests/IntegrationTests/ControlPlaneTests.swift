@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("The control plane stays out of the way")
@@ -70,11 +70,13 @@ extension IntegrationTests {
                 let (app, port) = (try lab.nginx("a"), try Ports.unused())
                 let site = try lab.site(SiteText.http(port, to: [app.address]))
                 let revision = try site.control.revision()
-                let bad = try site.control.request("POST", "/v1/revisions", body: "listeners: {web: {adress: \"127.0.0.1:1\"}}\n")
+                let bad = try site.control.request(
+                    "POST", "/v1/revisions", body: "listeners: {web: {adress: \"127.0.0.1:1\"}}\n")
                 #expect(bad.status == 422)
                 let error = try #require(try bad.json()["error"])
                 #expect(error["message"]?.text?.isEmpty == false)
-                let diagnostic = try #require(error["diagnostics"]?.elements.first { ($0["message"]?.text ?? "").contains("adress") })
+                let diagnostic = try #require(
+                    error["diagnostics"]?.elements.first { ($0["message"]?.text ?? "").contains("adress") })
                 #expect(diagnostic["line"]?.integer == 1)
                 #expect((diagnostic["column"]?.integer ?? 0) > 1)
                 #expect(diagnostic["severity"]?.text == "error")

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("Endpoints that fail")
@@ -111,7 +111,12 @@ extension IntegrationTests {
             }
         }
 
-        @Test("an answer that is no HTTP is 502", arguments: ["nonsense\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"])
+        @Test(
+            "an answer that is no HTTP is 502",
+            arguments: [
+                "nonsense\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            ])
         func badAnswer(bytes: String) throws {
             try Lab.run { lab in
                 let app = try lab.http { _ in .raw(bytes, closes: true) }

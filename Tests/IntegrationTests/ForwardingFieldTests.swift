@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     /// RFC 9110 §7.6 and the table of fields that sluice promises to endpoints.
@@ -65,7 +65,8 @@ extension IntegrationTests {
         @Test("hop-by-hop fields and those that Connection names stay with the hop")
         func hopByHop() throws {
             let head = try endpointView(fields: [
-                "Connection: keep-alive, X-Hop", "X-Hop: secret", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive",
+                "Connection: keep-alive, X-Hop", "X-Hop: secret", "Keep-Alive: timeout=5",
+                "Proxy-Connection: keep-alive",
                 "TE: trailers", "Upgrade: h2c", "X-End: kept",
             ])
             for name in ["X-Hop", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade"] {
@@ -78,7 +79,8 @@ extension IntegrationTests {
         func hopByHopOfResponse() throws {
             try Lab.run { lab in
                 let app = try lab.http { _ in
-                    .response("x", fields: ["Connection: X-Hop", "X-Hop: secret", "Keep-Alive: timeout=5", "X-End: kept"])
+                    .response(
+                        "x", fields: ["Connection: X-Hop", "X-Hop: secret", "Keep-Alive: timeout=5", "X-End: kept"])
                 }
                 let port = try Ports.unused()
                 _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     /// RFC 9112 §§2.2, 5.1, 6, 7 and §11.2 (request smuggling).
@@ -18,7 +18,9 @@ extension IntegrationTests {
         }
 
         static let ambiguousHeads: [Case] = [
-            Case("length and chunked", fields: "Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", body: "0\r\n\r\n"),
+            Case(
+                "length and chunked", fields: "Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+                body: "0\r\n\r\n"),
             Case("two lengths that differ", fields: "Host: a\r\nContent-Length: 5\r\nContent-Length: 6", body: "hello"),
             Case("a list of lengths that differ", fields: "Host: a\r\nContent-Length: 5, 6", body: "hello"),
             Case("a length with a sign", fields: "Host: a\r\nContent-Length: +5", body: "hello"),
@@ -28,8 +30,11 @@ extension IntegrationTests {
             Case("an empty length", fields: "Host: a\r\nContent-Length:", body: "hello"),
             Case("chunked not last", fields: "Host: a\r\nTransfer-Encoding: chunked, gzip", body: "0\r\n\r\n"),
             Case("chunked twice", fields: "Host: a\r\nTransfer-Encoding: chunked, chunked", body: "0\r\n\r\n"),
-            Case("a coding that only looks chunked", fields: "Host: a\r\nTransfer-Encoding: xchunked", body: "0\r\n\r\n"),
-            Case("chunked in HTTP/1.0", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "0\r\n\r\n", line: "POST / HTTP/1.0"),
+            Case(
+                "a coding that only looks chunked", fields: "Host: a\r\nTransfer-Encoding: xchunked", body: "0\r\n\r\n"),
+            Case(
+                "chunked in HTTP/1.0", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "0\r\n\r\n",
+                line: "POST / HTTP/1.0"),
             Case("space before the colon", fields: "Host: a\r\nContent-Length : 5", body: "hello"),
             Case("a folded line", fields: "Host: a\r\nX-Folded: one\r\n two\r\nContent-Length: 5", body: "hello"),
             Case("a bare CR in a value", fields: "Host: a\r\nX-Bare: one\rContent-Length: 5", body: "hello"),
@@ -51,7 +56,8 @@ extension IntegrationTests {
                 let before = endpoint.receivedText.utf8.count
                 let client = try HTTPConnection(to: port)
                 // What follows would be the smuggled request if the two sides disagreed on the end of the first.
-                let answer = try client.exchange(request.bytes + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", method: "POST")
+                let answer = try client.exchange(
+                    request.bytes + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", method: "POST")
                 // RFC 9112 §6.1 allows 501 for a transfer coding that isn't known, RFC 9110 §15.6.6 has 505 for a version.
                 let allowed = request.name.contains("version") ? [400, 505] : [400]
                 #expect(allowed.contains(answer.status), "\(answer.head)")
@@ -62,20 +68,30 @@ extension IntegrationTests {
         }
 
         static let badChunks: [Case] = [
-            Case("a size that is none", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "xyz\r\nhello\r\n0\r\n\r\n"),
-            Case("a size with a sign", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "+5\r\nhello\r\n0\r\n\r\n"),
+            Case(
+                "a size that is none", fields: "Host: a\r\nTransfer-Encoding: chunked",
+                body: "xyz\r\nhello\r\n0\r\n\r\n"),
+            Case(
+                "a size with a sign", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "+5\r\nhello\r\n0\r\n\r\n"),
             Case("a size with 0x", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "0x5\r\nhello\r\n0\r\n\r\n"),
-            Case("a size beyond 64 bits", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "10000000000000005\r\nhello\r\n0\r\n\r\n"),
-            Case("data longer than its size", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "3\r\nhello\r\n0\r\n\r\n"),
+            Case(
+                "a size beyond 64 bits", fields: "Host: a\r\nTransfer-Encoding: chunked",
+                body: "10000000000000005\r\nhello\r\n0\r\n\r\n"),
+            Case(
+                "data longer than its size", fields: "Host: a\r\nTransfer-Encoding: chunked",
+                body: "3\r\nhello\r\n0\r\n\r\n"),
             Case("an empty size", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "\r\nhello\r\n0\r\n\r\n"),
-            Case("a bare CR in an extension", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "5;a\rb\r\nhello\r\n0\r\n\r\n"),
+            Case(
+                "a bare CR in an extension", fields: "Host: a\r\nTransfer-Encoding: chunked",
+                body: "5;a\rb\r\nhello\r\n0\r\n\r\n"),
         ]
 
         @Test("a bad chunk ends in 400 and a close, and no endpoint sees a whole request", arguments: badChunks)
         func badChunk(_ request: Case) throws {
             try withSite { port, endpoint in
                 let client = try HTTPConnection(to: port)
-                let answer = try client.exchange(request.bytes + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", method: "POST")
+                let answer = try client.exchange(
+                    request.bytes + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", method: "POST")
                 #expect(answer.status == 400)
                 #expect(try client.isClosedByPeer())
                 #expect(!endpoint.receivedText.contains("0\r\n\r\n"), "a last chunk would make the request whole")
@@ -97,7 +113,8 @@ extension IntegrationTests {
         func headLimit() throws {
             try Lab.run { lab in
                 let (app, port) = (try lab.http(), try Ports.unused())
-                _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1, top: "limits: {head: 4KiB, headers: 20}"))
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, top: "limits: {head: 4KiB, headers: 20}"))
                 let under = String(repeating: "x", count: 3500), over = String(repeating: "x", count: 5000)
                 #expect(try HTTPConnection(to: port).request("/", fields: ["X-Long: \(under)"]).status == 200)
                 let client = try HTTPConnection(to: port)

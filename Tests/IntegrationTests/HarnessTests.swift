@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 /// The tools that the other tests rely on, against peers whose behaviour is known: a count of failures that cannot count
 /// one would prove nothing.
@@ -26,20 +26,24 @@ extension IntegrationTests {
                 let load = lab.load(server.port, connections: 4)
                 try load.progress(by: 100)
                 server.kill()
-                try Eventually.holds("a refused connect") { load.report.failures.keys.contains { $0.contains("refused") } }
+                try Eventually.holds("a refused connect") {
+                    load.report.failures.keys.contains { $0.contains("refused") }
+                }
                 try server.start()
                 try load.progress(by: 100)
                 #expect(try load.stop().failed > 0)
             }
         }
 
-        @Test("each kind of bad answer counts as a failure", arguments: [
-            "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother",
-            "HTTP/1.1 200",
-            "",
-        ])
+        @Test(
+            "each kind of bad answer counts as a failure",
+            arguments: [
+                "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother",
+                "HTTP/1.1 200",
+                "",
+            ])
         func badAnswers(answer: String) throws {
             try Lab.run { lab in
                 let server = try lab.http("a") { _ in .raw(answer, closes: true) }

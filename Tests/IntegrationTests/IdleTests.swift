@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("Idle connections, idle processes, starting nodes")
@@ -65,8 +65,9 @@ extension IntegrationTests {
                     // Ready is: it has its snapshot and answers a request that comes with a PROXY header.
                     try Eventually.holds("an answer of the node", every: .milliseconds(1)) {
                         let client = try HTTPConnection(to: nodePort, timeout: .seconds(2))
-                        try client.socket.send(ProxyHeader.version2(
-                            source: ("192.0.2.1", 40_000), destination: ("127.0.0.1", port)))
+                        try client.socket.send(
+                            ProxyHeader.version2(
+                                source: ("192.0.2.1", 40_000), destination: ("127.0.0.1", port)))
                         return try client.request("/").status == 200
                     }
                     times.append(clock.now - start)

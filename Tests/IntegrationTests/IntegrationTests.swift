@@ -1,5 +1,5 @@
-import Testing
 import TestKit
+import Testing
 
 /// Real processes on loopback and in network namespaces, one after the other: each test has the machine to itself.
 @Suite("Integration", .serialized)

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     /// Each role on a "host" of its own; between forwarder and node the bytes go by TCP with PROXY protocol v2.
@@ -66,10 +66,11 @@ extension IntegrationTests {
         func bulk() throws {
             try withRemoteNodes(1) { setting in
                 let file = try BigFile(mebibytes: 64, at: setting.endpoint.file("big"))
-                let command = setting.client.prefix + [
-                    "sh", "-c",
-                    "curl --silent --fail --max-time 60 \(setting.url)files/big | openssl dgst -sha256 -r",
-                ]
+                let command =
+                    setting.client.prefix + [
+                        "sh", "-c",
+                        "curl --silent --fail --max-time 60 \(setting.url)files/big | openssl dgst -sha256 -r",
+                    ]
                 #expect(try Command.succeed(command, within: .seconds(70)).hasPrefix(file.digest))
             }
         }

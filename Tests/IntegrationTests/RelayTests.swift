@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     /// `protocol: tcp`: bytes from client to endpoint and back, none of them read.
@@ -46,7 +46,9 @@ extension IntegrationTests {
 
         @Test("an endpoint that speaks first is heard")
         func endpointSpeaksFirst() throws {
-            try withRelay(to: { try $0.socket.send("220 ready\r\n"); _ = try $0.receive() }) { client, _ in
+            try withRelay(to: {
+                try $0.socket.send("220 ready\r\n"); _ = try $0.receive()
+            }) { client, _ in
                 let greeting = try client.receive(exactly: 11)
                 #expect(String(decoding: greeting, as: UTF8.self) == "220 ready\r\n")
             }
@@ -100,7 +102,9 @@ extension IntegrationTests {
 
         @Test("an endpoint's reset reaches the client as a reset")
         func endpointReset() throws {
-            try withRelay(to: { _ = try $0.receive(); $0.socket.reset() }) { client, _ in
+            try withRelay(to: {
+                _ = try $0.receive(); $0.socket.reset()
+            }) { client, _ in
                 try client.send("x")
                 let error = #expect(throws: SystemCallError.self) { try client.receive() }
                 #expect(error?.errno == ECONNRESET)
@@ -146,7 +150,9 @@ extension IntegrationTests {
             let serve: @Sendable (ScriptedConnection) throws -> Void = { connection in
                 try gate.wait()
                 var count = 0
-                while case let bytes = try connection.socket.receive(upTo: 262_144), !bytes.isEmpty { count += bytes.count }
+                while case let bytes = try connection.socket.receive(upTo: 262_144), !bytes.isEmpty {
+                    count += bytes.count
+                }
                 try connection.socket.send("\(count)")
             }
             try withRelay(to: serve) { client, _ in
@@ -156,7 +162,9 @@ extension IntegrationTests {
                 // Socket buffers of four sockets hold some MiB at most; 256 MiB would be a heap without a bound.
                 var stopped = false
                 while sent < 256 << 20, !stopped {
-                    let count = block.withUnsafeBytes { send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                    let count = block.withUnsafeBytes {
+                        send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                    }
                     if count < 0 { stopped = errno == EAGAIN } else { sent += count }
                     try #require(count >= 0 || stopped, "send: errno \(errno)")
                 }

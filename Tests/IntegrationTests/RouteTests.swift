@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestKit
+import Testing
 
 extension IntegrationTests {
     @Suite("Routes by host and path")
@@ -26,7 +26,8 @@ extension IntegrationTests {
                     """)
                 let client = try HTTPConnection(to: port)
                 let expected: [(host: String, target: String, body: String?)] = [
-                    ("shop.example", "/api/x", "api"), ("shop.example", "/api/", "api"), ("SHOP.example", "/api/x", "api"),
+                    ("shop.example", "/api/x", "api"), ("shop.example", "/api/", "api"),
+                    ("SHOP.example", "/api/x", "api"),
                     ("shop.example:\(port)", "/api/x", "api"), ("shop.example", "/apix", "shop"),
                     ("shop.example", "/", "shop"), ("store.example", "/api/x", "shop"), ("a.wild.example", "/", "wild"),
                     ("wild.example", "/", nil), ("other.example", "/", nil), ("other.example", "/api/x", nil),
@@ -38,15 +39,18 @@ extension IntegrationTests {
                         #expect(response.text == body, "\(host)\(target)")
                     } else {
                         #expect(response.status == 404, "\(host)\(target)")
-                        #expect(response.head["X-Request-Id"] != nil, "answers made by the proxy can be found in its log")
+                        #expect(
+                            response.head["X-Request-Id"] != nil, "answers made by the proxy can be found in its log")
                     }
                 }
             }
         }
 
-        @Test("dot segments and escapes don't lead past a route", arguments: [
-            "/public/../api/x", "/public/%2e%2e/api/x", "/./api/x", "/%61pi/x",
-        ])
+        @Test(
+            "dot segments and escapes don't lead past a route",
+            arguments: [
+                "/public/../api/x", "/public/%2e%2e/api/x", "/./api/x", "/%61pi/x",
+            ])
         func normalised(target: String) throws {
             try Lab.run { lab in
                 let api = try lab.http("api"), rest = try lab.http("rest")
@@ -65,7 +69,8 @@ extension IntegrationTests {
                     """)
                 let response = try HTTPConnection(to: port).request(target)
                 // Either understood as what it means, or refused: never sent by a rule meant for another path.
-                #expect(response.text == "api" || response.status == 400, "\(target): \(response.status) \(response.text)")
+                #expect(
+                    response.text == "api" || response.status == 400, "\(target): \(response.status) \(response.text)")
                 #expect(rest.requests.isEmpty)
             }
         }
