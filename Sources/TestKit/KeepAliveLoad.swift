@@ -95,6 +95,8 @@ package final class KeepAliveLoad: Sendable {
             do {
                 try socket.send(request)
                 sent += 1
+                // The close crossed with our request: it had arrived before any server could have read that.
+                if sent > 1, socket.peerHasClosed { return noteCleanClose() }
                 guard let head = try reader.head() else {
                     // The SYN is acknowledged as one byte.
                     let taken = socket.acknowledgedBytes >= 1 + sent * request.count

@@ -14,6 +14,7 @@ package final class Lab {
     package static func run(_ body: (Lab) throws -> Void) throws {
         let lab = Lab()
         defer {
+            if ProcessInfo.processInfo.environment["SLUICE_TEST_LOGS"] != nil { lab.printLogs() }
             for teardown in lab.teardowns.reversed() { teardown() }
         }
         do {

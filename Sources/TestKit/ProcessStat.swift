@@ -57,9 +57,23 @@ package struct ProcessStat: Sendable {
         }
     }
 
-    /// True while the process exists and is no zombie.
+    /// True while the process exists and one of its threads runs. A zombie without threads holds no descriptor any more.
     package static func isAlive(_ pid: pid_t) -> Bool {
         guard let stat = try? read(pid, "stat"), let close = stat.lastIndex(of: ")") else { return false }
-        return stat[close...].split(separator: " ").dropFirst().first.map { $0 != "Z" && $0 != "X" } ?? false
+        let state = stat[close...].split(separator: " ").dropFirst().first ?? "X"
+        guard state == "Z" || state == "X" else { return true }
+        // The first thread may be through while others are still on their way out.
+        let tasks = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+        return (tasks?.count ?? 0) > 1
+    }
+
+    /// SIGKILL, then waits until the process has let go of its sockets: `kill` returns before that.
+    ///
+    /// - Throws: `TestKitError` when it is still there after five seconds.
+    package static func killAndWait(_ pid: pid_t) throws {
+        kill(pid, SIGKILL)
+        try Eventually.holds("the end of process \(pid)", within: .seconds(5), every: .milliseconds(1)) {
+            !isAlive(pid)
+        }
     }
 }
