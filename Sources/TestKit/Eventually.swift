@@ -5,6 +5,7 @@ package enum Eventually {
     /// Asks `probe` until it gives a value.
     ///
     /// An error thrown by `probe` means "not yet"; the last one is part of the message when the deadline passes.
+    /// `Hopeless` ends the wait at once.
     ///
     /// - Parameters:
     ///   - what: What is waited for, as the end of "gave up waiting for …".
@@ -24,6 +25,8 @@ package enum Eventually {
             do {
                 if let value = try probe() { return value }
                 lastError = nil
+            } catch let error as Hopeless {
+                throw TestKitError("gave up waiting for \(what()): \(error.reason)")
             } catch {
                 lastError = error
             }
@@ -32,6 +35,15 @@ package enum Eventually {
                 throw TestKitError("gave up after \(within) waiting for \(what())\(reason)")
             }
             pause(every)
+        }
+    }
+
+    /// Thrown by a probe that knows that its condition will never hold.
+    package struct Hopeless: Error {
+        package let reason: String
+
+        package init(_ reason: String) {
+            self.reason = reason
         }
     }
 

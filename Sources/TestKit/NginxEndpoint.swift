@@ -79,7 +79,9 @@ package final class NginxEndpoint: Sendable {
         let child = try ChildProcess(command)
         process.set(child)
         try Eventually.holds("endpoint \(name) on \(address)", within: .seconds(10)) {
-            if let status = child.exitStatus { throw TestKitError("nginx ended with \(status): \(child.errorText)") }
+            if let status = child.exitStatus {
+                throw Eventually.Hopeless("it ended with \(status): \(child.errorText)")
+            }
             // The pid file is written after the sockets are bound, and can be seen from every network namespace.
             return FileManager.default.fileExists(atPath: directory.file("nginx.pid"))
         }

@@ -53,7 +53,7 @@ package final class Site: Sendable {
         do {
             try Eventually.holds("the ready line of sluice run", within: within) {
                 if child.outputText.split(separator: "\n").contains(where: { $0.hasPrefix("ready:") }) { return true }
-                if let status = child.exitStatus { throw SiteEnded(status: status) }
+                if let status = child.exitStatus { throw Eventually.Hopeless("it ended with \(status)") }
                 return false
             }
         } catch {
@@ -106,9 +106,4 @@ package final class Site: Sendable {
             return left.isEmpty
         }
     }
-}
-
-private struct SiteEnded: Error, CustomStringConvertible {
-    let status: ExitStatus
-    var description: String { "sluice run ended with \(status)" }
 }
