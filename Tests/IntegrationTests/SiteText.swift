@@ -1,0 +1,41 @@
+/// Site files of the shapes that several tests use.
+enum SiteText {
+    /// One HTTP listener, one pool named `app`, one route to it.
+    ///
+    /// - Parameters:
+    ///   - nodes: Local proxy nodes.
+    ///   - pool: Further keys of the pool, in flow style: `health: {…}`.
+    ///   - route: Further keys of the route, in flow style.
+    ///   - top: Further top-level lines.
+    static func http(
+        _ port: UInt16, to endpoints: [String], nodes: Int = 2, pool: String = "", route: String = "", top: String = ""
+    ) -> String {
+        """
+        site: test
+        proxy: {nodes: \(nodes)}
+        \(top)
+        listeners:
+          web: {address: "127.0.0.1:\(port)"}
+        routes:
+          - {name: main, to: app\(route.isEmpty ? "" : ", " + route)}
+        pools:
+          app: {endpoints: [\(quoted(endpoints))]\(pool.isEmpty ? "" : ", " + pool)}
+        """
+    }
+
+    /// One TCP listener named `raw`, relayed to a pool named `echo`.
+    static func tcp(_ port: UInt16, to endpoints: [String], pool: String = "") -> String {
+        """
+        site: test
+        proxy: {nodes: 1}
+        listeners:
+          raw: {address: "127.0.0.1:\(port)", protocol: tcp, to: echo}
+        pools:
+          echo: {endpoints: [\(quoted(endpoints))]\(pool.isEmpty ? "" : ", " + pool)}
+        """
+    }
+
+    static func quoted(_ endpoints: [String]) -> String {
+        endpoints.map { "\"\($0)\"" }.joined(separator: ", ")
+    }
+}
