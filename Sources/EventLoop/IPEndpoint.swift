@@ -1,7 +1,7 @@
 package import Glibc
 
 /// The address family of an `IPEndpoint`.
-package enum IPFamily: UInt8, Sendable {
+package enum IPFamily: UInt8, BitwiseCopyable, Sendable {
     case v4 = 4
     case v6 = 6
 }
@@ -10,7 +10,7 @@ package enum IPFamily: UInt8, Sendable {
 ///
 /// An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2) is normalised to IPv4, so one client
 /// has one name whichever socket it came through.
-package struct IPEndpoint: Hashable, Sendable {
+package struct IPEndpoint: Hashable, BitwiseCopyable, Sendable {
     /// The upper 64 bits of an IPv6 address, host order; 0 for IPv4.
     package var high: UInt64
     /// The lower 64 bits of an IPv6 address, host order; the 32-bit address for IPv4.
