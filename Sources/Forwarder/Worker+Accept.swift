@@ -1,0 +1,140 @@
+import Balancing
+import EventLoop
+import Glibc
+import NodeLink
+
+/// One listening socket of one worker.
+struct WorkerListener: BitwiseCopyable {
+    let id: UInt64
+    let descriptor: CInt
+    /// As bound.
+    let address: IPEndpoint
+    /// `Hash64.xxh64` of the listener's name.
+    let name: UInt64
+    /// Of address and port.
+    let addressHash: UInt64
+    /// Index of the counters.
+    let counters: Int32
+    /// Index of the pool of a `tcp` listener; -1 for others.
+    var pool: Int32 = -1
+    /// Not watched until `listenersResumeAt`.
+    var isPaused = false
+
+    init(_ assignment: ListenerAssignment, counters: Int32) {
+        id = assignment.id
+        descriptor = assignment.descriptor
+        address = assignment.address
+        name = Hash64.xxh64(assignment.name.utf8)
+        addressHash = Hash64.combine(
+            Hash64.combine(address.high, address.low), UInt64(address.port))
+        self.counters = counters
+    }
+}
+
+/// New clients: accept, count, hash, and on to a node or an endpoint.
+extension ForwarderWorker {
+    mutating func watchListener(_ slot: UInt32) {
+        let token = Token(kind: TokenKind.listener, slot: slot, generation: listeners.generation(of: slot))
+        do {
+            try poller.add(unsafe listeners[slot].pointee.descriptor, token, .level)
+        } catch {
+            preconditionFailure("watching a listener: \(error)")
+        }
+    }
+
+    mutating func acceptClients(_ slot: UInt32) {
+        _ = acceptClients(slot, enforcesLimit: true)
+    }
+
+    private enum AcceptRound { case queueEmpty, moreWaiting, paused }
+
+    private mutating func acceptClients(_ slot: UInt32, enforcesLimit: Bool) -> AcceptRound {
+        let listener = unsafe listeners[slot].pointee
+        for _ in 0..<ForwarderLimits.acceptsPerTurnMax {
+            guard budget.take(enforcesLimit: enforcesLimit) else {
+                statistics.pausesForLimit += 1
+                pause(slot)
+                return .paused
+            }
+            do {
+                switch try Socket.accept(on: listener.descriptor) {
+                case .connection(let descriptor, let client):
+                    statistics.listeners[Int(listener.counters)].accepted += 1
+                    place(
+                        WaitingConnection(
+                            descriptor: descriptor, listener: listener.counters, pool: listener.pool,
+                            client: client, local: listener.address, listenerName: listener.name,
+                            hash: hash(client, listener)))
+                case .wouldBlock:
+                    budget.give()
+                    return .queueEmpty
+                }
+            } catch {
+                // No descriptor or memory left in process or system: trying at once would only spin.
+                budget.give()
+                statistics.pausesForDescriptors += 1
+                pause(slot)
+                return .paused
+            }
+        }
+        return .moreWaiting
+    }
+
+    /// The connection hash: the same on every worker and host.
+    private func hash(_ client: IPEndpoint, _ listener: WorkerListener) -> UInt64 {
+        let source = Hash64.combine(client.high, client.low)
+        if hashesSourceOnly { return Hash64.combine(source, 0) }
+        return Hash64.combine(Hash64.combine(source, UInt64(client.port)), listener.addressHash)
+    }
+
+    /// To a node, or to an endpoint of the listener's pool.
+    mutating func place(_ connection: WaitingConnection) {
+        if connection.pool >= 0 {
+            relayToEndpoint(connection)
+        } else {
+            sendToNode(connection)
+        }
+    }
+
+    private mutating func pause(_ slot: UInt32) {
+        guard unsafe !listeners[slot].pointee.isPaused else { return }
+        unsafe listeners[slot].pointee.isPaused = true
+        poller.remove(unsafe listeners[slot].pointee.descriptor)
+        if listenersResumeAt == 0 { listenersResumeAt = now + ForwarderLimits.listenerPauseNanoseconds }
+    }
+
+    mutating func resumeListeners() {
+        listenersResumeAt = 0
+        for slot in listenerSlots where unsafe listeners[slot].pointee.isPaused {
+            unsafe listeners[slot].pointee.isPaused = false
+            watchListener(slot)
+        }
+    }
+
+    /// Closes a listener after the last client in its queue has been accepted: with `SO_REUSEPORT` the kernel would
+    /// reset those that wait in a queue that goes away.
+    mutating func closeListener(_ slot: UInt32) {
+        while acceptClients(slot, enforcesLimit: false) == .moreWaiting {}
+        close(unsafe listeners[slot].pointee.descriptor)
+        listenerSlots.removeAll { $0 == slot }
+        listeners.retire(slot)
+    }
+
+    /// Closes our descriptor of a client that has found its home elsewhere.
+    mutating func release(_ connection: WaitingConnection) {
+        close(connection.descriptor)
+        giveBudget()
+    }
+
+    /// A socket less: listeners that rest for want of one are watched again at the end of the turn.
+    mutating func giveBudget() {
+        budget.give()
+        if listenersResumeAt > now { listenersResumeAt = now }
+    }
+
+    /// Resets a client that nobody can take.
+    mutating func drop(_ connection: WaitingConnection) {
+        Socket.setReset(connection.descriptor)
+        release(connection)
+    }
+}

@@ -1,0 +1,299 @@
+import EventLoop
+import Glibc
+
+/// Relayed connections: connecting, events, and what the lifecycle decides.
+extension ForwarderWorker {
+    private enum StartOutcome { case started, targetFailed, noResources }
+
+    // MARK: connecting
+
+    /// Relays a client of a `tcp` listener to an endpoint of its pool, or resets it.
+    mutating func relayToEndpoint(_ waiting: WaitingConnection) {
+        var waiting = waiting
+        while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
+            waiting.attempts += 1
+            guard let (slot, address) = endpoints.pick(pool: waiting.pool, now: now) else { break }
+            switch startRelay(waiting, to: address, .endpoint(slot)) {
+            case .started: return
+            case .targetFailed: continue
+            case .noResources:
+                statistics.refusals.resources += 1
+                drop(waiting)
+                return
+            }
+        }
+        statistics.refusals.noEndpoint += 1
+        drop(waiting)
+    }
+
+    /// - Returns: Whether connecting has begun; else the next node is asked.
+    mutating func relayToNode(_ waiting: WaitingConnection, _ node: Int) -> Bool {
+        guard let address = nodes[node].address else { return false }
+        let target = RelayTarget.node(
+            counters: nodes[node].counters, index: Int32(node), tableGeneration: tableGeneration)
+        return startRelay(waiting, to: .ip(address), target) == .started
+    }
+
+    private mutating func startRelay(
+        _ waiting: WaitingConnection, to address: SocketAddress, _ target: RelayTarget
+    ) -> StartOutcome {
+        let server: CInt
+        do {
+            switch try Socket.connect(to: address) {
+            case .connected(let socket): server = socket.release()
+            case .inProgress(let socket): server = socket.release()
+            }
+        } catch {
+            switch error.code {
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: return .noResources
+            default:
+                targetFailed(target)
+                return .targetFailed
+            }
+        }
+        let deadline = now + ForwarderLimits.connectNanoseconds
+        let connection = RelayConnection(origin: waiting, server: server, target: target, deadline: deadline)
+        guard let slot = connections.insert(connection) else {
+            close(server)
+            return .noResources
+        }
+        let token = Token(kind: TokenKind.server, slot: slot, generation: connections.generation(of: slot))
+        do {
+            try poller.add(server, token, .stream)
+        } catch {
+            close(server)
+            connections.retire(slot)
+            return .noResources
+        }
+        timers.set(slot, at: deadline)
+        statistics.listeners[Int(waiting.listener)].open += 1
+        if case .endpoint(let endpoint) = target { endpoints.started(endpoint) }
+        return .started
+    }
+
+    private mutating func targetFailed(_ target: RelayTarget) {
+        switch target {
+        case .node(let counters, let index, let generation):
+            nodeFailed(counters: counters, index: Int(index), generation: generation)
+        case .endpoint(let slot): endpoints.failed(slot, outUntil: now + ForwarderLimits.outNanoseconds)
+        }
+    }
+
+    // MARK: events
+
+    mutating func clientEvent(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, _ readiness: Readiness
+    ) {
+        unsafe connection.pointee.deadline = now &+ idleNanoseconds
+        let isUnblocked = unsafe readiness.isWritable && !connection.pointee.download.isWritable
+        if isUnblocked { unsafe connection.pointee.download.isWritable = true }
+        if readiness.isReadable { unsafe connection.pointee.upload.isReadable = true }
+        if readiness.isPeerClosed { unsafe connection.pointee.upload.isPeerClosed = true }
+        // Its turn comes after the events.
+        if unsafe connection.pointee.isReady { return }
+        if isUnblocked { unsafe advance(slot, connection, from: .server) }
+        if readiness.isReadable { unsafe advance(slot, connection, from: .client) }
+        if readiness.isError { unsafe failed(slot, connection, .client) }
+    }
+
+    mutating func serverEvent(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, _ readiness: Readiness
+    ) {
+        if unsafe connection.pointee.lifecycle.state == .connecting {
+            if readiness.isError {
+                unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
+                return
+            }
+            guard readiness.isWritable else { return }
+            unsafe perform(connection.pointee.lifecycle.connected(), slot, connection)
+        }
+        unsafe connection.pointee.deadline = now &+ idleNanoseconds
+        let isUnblocked = unsafe readiness.isWritable && !connection.pointee.upload.isWritable
+        if isUnblocked { unsafe connection.pointee.upload.isWritable = true }
+        if readiness.isReadable { unsafe connection.pointee.download.isReadable = true }
+        if readiness.isPeerClosed { unsafe connection.pointee.download.isPeerClosed = true }
+        if unsafe connection.pointee.isReady { return }
+        if isUnblocked { unsafe advance(slot, connection, from: .client) }
+        if readiness.isReadable { unsafe advance(slot, connection, from: .server) }
+        if readiness.isError { unsafe failed(slot, connection, .server) }
+    }
+
+    /// The side was reset, and what it had sent before has been read, unless its sink is full.
+    private mutating func failed(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, _ side: Side
+    ) {
+        guard unsafe connection.pointee.lifecycle.state != .closed && !connection.pointee.isReady else { return }
+        unsafe perform(connection.pointee.lifecycle.broke(side), slot, connection)
+    }
+
+    /// Moves what can be moved from one side to the other, and acts on how it ended.
+    private mutating func advance(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, from side: Side
+    ) {
+        guard unsafe connection.pointee.lifecycle.state != .closed else { return }
+        let (client, server) = unsafe (connection.pointee.origin.descriptor, connection.pointee.server)
+        var moved: UInt64 = 0
+        let outcome: PumpOutcome
+        let isOver: Bool
+        let hasSpliced: Bool
+        switch side {
+        case .client:
+            outcome = unsafe pump(&connection.pointee.upload, from: client, to: server, moved: &moved)
+            statistics.bytesIn &+= moved
+            isOver = unsafe connection.pointee.upload.takeEnd()
+            hasSpliced = unsafe connection.pointee.upload.hasSpliced
+        case .server:
+            outcome = unsafe pump(&connection.pointee.download, from: server, to: client, moved: &moved)
+            statistics.bytesOut &+= moved
+            isOver = unsafe connection.pointee.download.takeEnd()
+            hasSpliced = unsafe connection.pointee.download.hasSpliced
+        }
+        if unsafe hasSpliced && !connection.pointee.hasSpliced { unsafe countSplice(connection) }
+        switch outcome {
+        case .idle: if isOver { unsafe perform(connection.pointee.lifecycle.ended(side), slot, connection) }
+        case .moreWork:
+            guard unsafe !connection.pointee.isReady else { return }
+            unsafe connection.pointee.isReady = true
+            ready.append(Token(kind: TokenKind.client, slot: slot, generation: connections.generation(of: slot)))
+        case .sourceBroke: unsafe perform(connection.pointee.lifecycle.broke(side), slot, connection)
+        case .sinkBroke: unsafe perform(connection.pointee.lifecycle.broke(side.opposite), slot, connection)
+        }
+    }
+
+    private mutating func countSplice(_ connection: UnsafeMutablePointer<RelayConnection>) {
+        unsafe connection.pointee.hasSpliced = true
+        if case .node(let counters, _, _) = unsafe connection.pointee.target {
+            statistics.nodes[Int(counters)].spliced += 1
+        }
+    }
+
+    /// Goes on with the connections that used up their share of the last turn.
+    mutating func continueReady() {
+        let count = ready.count
+        guard count > 0 else { return }
+        for position in 0..<count {
+            let token = ready[position]
+            guard let connection = unsafe connections.element(for: token) else { continue }
+            unsafe connection.pointee.isReady = false
+            unsafe connection.pointee.deadline = now &+ idleNanoseconds
+            unsafe advance(token.slot, connection, from: .client)
+            unsafe advance(token.slot, connection, from: .server)
+        }
+        ready.removeFirst(count)
+    }
+
+    /// The wheel fires at the earliest deadline the connection has had; a later one is set anew.
+    mutating func relayTimerFired(_ slot: UInt32) {
+        let connection = unsafe connections[slot]
+        let deadline = unsafe connection.pointee.deadline
+        if deadline > now {
+            timers.set(slot, at: deadline)
+        } else {
+            unsafe perform(connection.pointee.lifecycle.timedOut(), slot, connection)
+        }
+    }
+
+    // MARK: what the lifecycle decides
+
+    private mutating func perform(
+        _ action: RelayLifecycle.Action, _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>
+    ) {
+        switch action {
+        case .none: break
+        case .startRelaying: unsafe startRelaying(slot, connection)
+        case .tryAnotherTarget:
+            let origin = unsafe connection.pointee.origin
+            unsafe targetFailed(connection.pointee.target)
+            unsafe end(slot, connection)
+            place(origin)
+        case .shutdownWriting(.client): unsafe Socket.shutdownWriting(connection.pointee.origin.descriptor)
+        case .shutdownWriting(.server): unsafe Socket.shutdownWriting(connection.pointee.server)
+        case .close: unsafe closeRelay(slot, connection)
+        case .reset(.client):
+            unsafe countBroken(connection.pointee.target)
+            unsafe Socket.setReset(connection.pointee.origin.descriptor)
+            unsafe closeRelay(slot, connection)
+        case .reset(.server):
+            unsafe Socket.setReset(connection.pointee.server)
+            unsafe closeRelay(slot, connection)
+        }
+    }
+
+    /// Watches the client from now on; a node is told first whose connection it gets.
+    private mutating func startRelaying(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
+        let token = Token(kind: TokenKind.client, slot: slot, generation: connections.generation(of: slot))
+        do {
+            try poller.add(unsafe connection.pointee.origin.descriptor, token, .stream)
+        } catch {
+            // No kernel memory for one more watch: the client can't be served.
+            statistics.refusals.resources += 1
+            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
+            return
+        }
+        switch unsafe connection.pointee.target {
+        case .endpoint(let endpoint): endpoints.connected(endpoint)
+        case .node(let counters, _, _):
+            statistics.nodes[Int(counters)].relayed += 1
+            unsafe sendHeader(slot, connection)
+        }
+    }
+
+    /// The PROXY header and, when they are there already, the client's first bytes in one write.
+    private mutating func sendHeader(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
+        let origin = unsafe connection.pointee.origin
+        // A listener on all addresses doesn't know which one was dialled; the socket does.
+        let local = origin.local.isAny ? Socket.localAddress(origin.descriptor) ?? origin.local : origin.local
+        let header = unsafe ProxyProtocolHeader.write(source: origin.client, destination: local, to: scratch)
+        var count = header
+        switch unsafe Socket.receive(origin.descriptor, scratch + header, ForwarderLimits.scratchBytes - header) {
+        case .bytes(let received): count += received
+        case .wouldBlock: break
+        case .endOfStream: unsafe connection.pointee.upload.hasEnded = true
+        case .failed:
+            unsafe perform(connection.pointee.lifecycle.broke(.client), slot, connection)
+            return
+        }
+        statistics.bytesIn &+= UInt64(count - header)
+        var sent = 0
+        switch unsafe Socket.send(connection.pointee.server, scratch, count) {
+        case .bytes(let accepted): sent = accepted
+        case .wouldBlock: break
+        case .endOfStream, .failed:
+            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
+            return
+        }
+        if unsafe sent < count && !keep(&connection.pointee.upload, from: sent, to: count) {
+            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
+            return
+        }
+        if unsafe connection.pointee.upload.hasEnded { unsafe advance(slot, connection, from: .client) }
+    }
+
+    private mutating func countBroken(_ target: RelayTarget) {
+        switch target {
+        case .node(let counters, _, _): statistics.nodes[Int(counters)].failed += 1
+        case .endpoint(let slot): endpoints.failed(slot, outUntil: 0)
+        }
+    }
+
+    // MARK: the end
+
+    mutating func closeRelay(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
+        unsafe end(slot, connection)
+        unsafe close(connection.pointee.origin.descriptor)
+        giveBudget()
+    }
+
+    /// Gives back everything but the client.
+    private mutating func end(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
+        unsafe close(connection.pointee.server)
+        unsafe pipes.give(&connection.pointee.upload.pipe)
+        unsafe pipes.give(&connection.pointee.download.pipe)
+        unsafe buffers.empty(&connection.pointee.upload.buffer)
+        unsafe buffers.empty(&connection.pointee.download.buffer)
+        timers.cancel(slot)
+        statistics.listeners[unsafe Int(connection.pointee.origin.listener)].open -= 1
+        if case .endpoint(let endpoint) = unsafe connection.pointee.target { endpoints.finished(endpoint) }
+        connections.retire(slot)
+    }
+}
