@@ -191,3 +191,8 @@ package struct ErrorDocument: Codable, Equatable, Sendable {
     }
     package var error: Failure
 }
+
+extension ErrorDocument {
+    /// For what came without a body of ours.
+    package init(message: String) { self.init(error: .init(message: message, diagnostics: [])) }
+}
