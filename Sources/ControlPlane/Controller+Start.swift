@@ -56,7 +56,7 @@ extension Controller {
             try await waitUntilReady()
             return readyLine()
         } catch {
-            await stopStarted()
+            if !isStoppedByOperator { await stopStarted() }
             throw error
         }
     }

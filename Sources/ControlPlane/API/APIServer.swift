@@ -29,7 +29,7 @@ struct APIServer: Sendable {
                 try await APIServer.respond(to: request, writer, on: channel, with: handler)
             }, configuration: .init(idleTimeout: .seconds(60)))
         var quiet = logger
-        quiet.logLevel = .error
+        quiet.logLevel = .critical
         let server = Server(
             childChannelSetup: channel, configuration: ServerConfiguration(address: .unixDomainSocket(path: path)),
             onServerRunning: { _ in

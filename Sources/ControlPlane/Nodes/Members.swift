@@ -15,6 +15,8 @@ struct Members: Sendable {
         case stop(id: String)
         case drain(id: String)
         case resume(id: String)
+
+        var isResume: Bool { if case .resume = self { true } else { false } }
     }
 
     /// An endpoint by pool and address.
@@ -37,7 +39,7 @@ struct Members: Sendable {
     private(set) var awaited: Set<String> = []
     /// The last membership that was sent; nil before the first.
     private(set) var published: Membership?
-    /// What each forwarder acts on.
+    /// What each forwarder with a link acts on.
     private var acknowledged: [String: UInt64] = [:]
     private let firstVersion: UInt64
 
@@ -113,7 +115,7 @@ struct Members: Sendable {
             nodes[hello.id] = MemberNode(id: hello.id, role: hello.role, isLocal: false)
         }
         awaited.remove(hello.id)
-        acknowledged[hello.id] = 0
+        if hello.role == .forwarder { acknowledged[hello.id] = 0 }
         nodes[hello.id]?.linked(hello, now: now)
         return true
     }
@@ -129,7 +131,7 @@ struct Members: Sendable {
     }
 
     mutating func membershipApplied(id: String, version: UInt64) {
-        guard nodes[id]?.role == .forwarder, acknowledged[id] != nil else { return }
+        guard acknowledged[id] != nil else { return }
         acknowledged[id] = version
     }
 
@@ -153,12 +155,15 @@ struct Members: Sendable {
             }
         }
         guard awaited.isEmpty else { return steps }
-        if let step = publication() { steps.append(step) }
+        let publication = publication()
         let (version, isAcknowledged) = (version, isAcknowledged)
-        for id in nodes.keys.sorted() {
-            if let step = nodes[id]?.takeStep(version: version, acknowledged: isAcknowledged) { steps.append(step) }
+        let orders = nodes.keys.sorted().compactMap { id in
+            nodes[id]?.takeStep(version: version, acknowledged: isAcknowledged)
         }
-        return steps
+        // A node that takes connections again hears it before forwarders do.
+        steps += orders.filter(\.isResume)
+        if let publication { steps.append(publication) }
+        return steps + orders.filter { !$0.isResume }
     }
 
     /// Whether every forwarder that has a link acts on the newest membership.

@@ -12,7 +12,7 @@ package struct ProcessLauncher: NodeLauncher {
         guard access(executable, X_OK) == 0 else {
             throw StartError("\(executable) is missing or cannot be run: it must lie beside the sluice executable")
         }
-        guard Pidfd.isAvailable else { throw StartError("nodes cannot be watched: Linux 5.3 and glibc 2.36 are needed") }
+        guard LibC.isComplete else { throw StartError("nodes cannot be watched: Linux 5.3 and glibc 2.36 are needed") }
         self.executable = executable
         self.state = state
     }
@@ -87,13 +87,15 @@ package struct ProcessLauncher: NodeLauncher {
     package func forget(id: String) { unlink(state.pidFile(id)) }
 
     /// Standard input is empty; output goes to standard error, where logs go. Signals are as a fresh process has
-    /// them. Every other descriptor of this process closes on exec.
+    /// them; no other descriptor is passed on.
     private func spawn(_ command: [String]) throws(StartError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
+        // Not every descriptor of the libraries in this process closes on exec (NIO's epoll sets don't).
+        _ = LibC.addCloseFrom?(&actions, STDERR_FILENO + 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -14,7 +14,7 @@ final class WatchedProcess: NodeProcess {
     /// - Parameter onExit: Called once, on a queue of its own.
     /// - Returns: nil when there is no such process.
     init?(pid: Int32, onExit: @escaping @Sendable (ExitReason) -> Void) {
-        let descriptor = Pidfd.open(pid)
+        let descriptor = LibC.openPidfd(pid)
         guard descriptor >= 0 else { return nil }
         self.pid = pid
         self.descriptor = descriptor
@@ -39,7 +39,7 @@ final class WatchedProcess: NodeProcess {
 
     func signal(_ number: Int32) {
         hasEnded.withLock { ended in
-            if !ended { Pidfd.signal(descriptor, number) }
+            if !ended { LibC.signal(pidfd: descriptor, number) }
         }
     }
 
@@ -56,25 +56,4 @@ final class WatchedProcess: NodeProcess {
 private func exchange(_ value: inout Bool, _ new: Bool) -> Bool {
     defer { value = new }
     return value
-}
-
-/// `pidfd_open(2)` and `pidfd_send_signal(2)`, found in the C library at run time: glibc has them since 2.36, but the
-/// compiler's view of its headers does not.
-enum Pidfd {
-    private typealias Open = @convention(c) (pid_t, CUnsignedInt) -> CInt
-    private typealias SendSignal = @convention(c) (CInt, CInt, UnsafeMutableRawPointer?, CUnsignedInt) -> CInt
-
-    private static let openFunction: Open? = symbol("pidfd_open").map { unsafeBitCast($0, to: Open.self) }
-    private static let signalFunction: SendSignal? = symbol("pidfd_send_signal").map {
-        unsafeBitCast($0, to: SendSignal.self)
-    }
-
-    private static func symbol(_ name: String) -> UnsafeMutableRawPointer? { dlsym(nil, name) }
-
-    static var isAvailable: Bool { openFunction != nil && signalFunction != nil }
-
-    /// - Returns: A descriptor that closes on exec, or -1 with `errno`.
-    static func open(_ pid: pid_t) -> CInt { openFunction?(pid, 0) ?? -1 }
-
-    static func signal(_ descriptor: CInt, _ number: CInt) { _ = signalFunction?(descriptor, number, nil, 0) }
 }
