@@ -1,0 +1,122 @@
+import EventLoop
+import NodeLink
+package import SiteFile
+import Snapshot
+
+extension DiagnosticDocument {
+    package init(_ diagnostic: Diagnostic) {
+        self.init(
+            severity: diagnostic.severity.rawValue, file: diagnostic.location.file, line: diagnostic.location.line,
+            column: diagnostic.location.column, message: diagnostic.message, hint: diagnostic.hint)
+    }
+}
+
+extension PoolsDocument {
+    /// - Parameters:
+    ///   - totals: Counters and gauges over all nodes.
+    ///   - reports: Of the nodes that answered: what each thinks of an endpoint.
+    init(
+        _ snapshot: Snapshot, drained: Set<Members.EndpointKey>, totals: [Sample], reports: [Report],
+        unanswered: [String]
+    ) {
+        let counts = Figures(totals)
+        let states = EndpointStates(reports)
+        self.init(
+            pools: snapshot.pools.map { pool in
+                Pool(
+                    name: pool.name, balance: pool.balance.name,
+                    endpoints: pool.endpoints.map { endpoint in
+                        let labels = ["pool": pool.name, "endpoint": endpoint.address.description]
+                        let key = Members.EndpointKey(pool: pool.name, address: endpoint.address)
+                        return Endpoint(
+                            address: endpoint.address.description, weight: endpoint.weight,
+                            state: drained.contains(key) ? "draining" : states.state(of: key.text),
+                            requests: counts.sum("sluice_endpoint_requests_total", labels),
+                            active: counts.sum("sluice_endpoint_active", labels),
+                            failures: counts.sum("sluice_endpoint_failures_total", labels))
+                    })
+            }, unanswered: unanswered)
+    }
+}
+
+/// What nodes think of endpoints: `up` if one can use it, else the best that any says.
+private struct EndpointStates {
+    private var values: [String: Set<Int>] = [:]
+
+    init(_ reports: [Report]) {
+        for sample in reports.lazy.flatMap(\.samples) where sample.name == "sluice_endpoint_state" {
+            let labels = Dictionary(sample.labels.map { ($0.name, $0.value) }) { first, _ in first }
+            guard let pool = labels["pool"], let endpoint = labels["endpoint"] else { continue }
+            values["\(pool)/\(endpoint)", default: []].insert(Int(sample.value))
+        }
+    }
+
+    func state(of endpoint: String) -> String {
+        let said = values[endpoint] ?? []
+        if said.contains(1) { return "up" }
+        if said.contains(2) { return "draining" }
+        if said.contains(0) { return "down" }
+        return "unknown"
+    }
+}
+
+extension ListenersDocument {
+    init(_ snapshot: Snapshot, totals: [Sample], unanswered: [String]) {
+        let counts = Figures(totals)
+        self.init(
+            listeners: snapshot.listeners.map { listener in
+                // A relayed connection is open at the forwarder and at the node: count it where it is served.
+                let role: Hello.Role = listener.application == .tcp ? .forwarder : .proxy
+                return Listener(
+                    name: listener.name, protocol: listener.application.scheme,
+                    addresses: listener.addresses.map(\.description),
+                    connections: counts.sum("sluice_connections", ["listener": listener.name, "role": role.name]),
+                    accepted: counts.sum(
+                        "sluice_connections_accepted_total",
+                        ["listener": listener.name, "role": Hello.Role.forwarder.name]))
+            }, unanswered: unanswered)
+    }
+}
+
+extension RoutesDocument {
+    init(_ snapshot: Snapshot, totals: [Sample], unanswered: [String]) {
+        let counts = Figures(totals)
+        self.init(
+            routes: snapshot.routes.map { route in
+                Route(
+                    name: route.name, listeners: route.listeners.map { snapshot.listeners[$0].name },
+                    match: Match(route.match),
+                    to: route.targets.map { Target(pool: snapshot.pools[$0.pool].name, weight: $0.weight) },
+                    requests: counts.sum("sluice_requests_total", ["route": route.name]))
+            }, unanswered: unanswered)
+    }
+}
+
+extension RoutesDocument.Match {
+    init(_ match: RouteMatch) {
+        self.init(
+            host: match.hosts.map { pattern in
+                switch pattern {
+                case .exact(let name): name
+                case .suffix(let name): "*.\(name)"
+                }
+            },
+            path: match.path.map { pattern in
+                switch pattern {
+                case .exact(let path): .exact(path)
+                case .prefix(let path): .prefix(path)
+                }
+            })
+    }
+}
+
+/// Samples by name, so that a site with many pools is not walked once for each.
+private struct Figures {
+    private let samples: [String: [Sample]]
+
+    init(_ samples: [Sample]) { self.samples = Dictionary(grouping: samples, by: \.name) }
+
+    func sum(_ name: String, _ labels: [String: String]) -> Int {
+        Int((samples[name] ?? []).sum(name, labels).rounded())
+    }
+}

@@ -1,0 +1,198 @@
+/// What the API answers. Names in JSON are these in snake case; they are part of the contract.
+
+package struct StatusDocument: Codable, Equatable, Sendable {
+    package struct Nodes: Codable, Equatable, Sendable {
+        package var up: Int
+        package var total: Int
+    }
+    package struct Control: Codable, Equatable, Sendable {
+        package var pid: Int32
+    }
+    package var site: String
+    package var revision: UInt64
+    package var digest: String
+    package var uptimeSeconds: Int64
+    package var version: String
+    package var nodes: Nodes
+    package var control: Control
+}
+
+package struct NodesDocument: Codable, Equatable, Sendable {
+    package var nodes: [NodeDocument]
+    /// Nodes that were asked for their figures and did not answer in time.
+    package var unanswered: [String]
+}
+
+package struct NodeDocument: Codable, Equatable, Sendable {
+    package var id: String
+    package var role: String
+    /// `starting`, `up`, `draining` or `down`.
+    package var state: String
+    package var pid: Int32?
+    /// What it serves; 0 before its first snapshot.
+    package var revision: UInt64
+    package var local: Bool
+    /// Where a forwarder relays to; null for a node that takes sockets by hand-over.
+    package var address: String?
+    /// Null when the node did not say.
+    package var connections: Int?
+    package var requests: Int?
+    package var restarts: Int
+    package var uptimeSeconds: Int64
+
+    /// As synthesized, but nil is written as null: every node has the same fields.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(role, forKey: .role)
+        try container.encode(state, forKey: .state)
+        try container.encode(pid, forKey: .pid)
+        try container.encode(revision, forKey: .revision)
+        try container.encode(local, forKey: .local)
+        try container.encode(address, forKey: .address)
+        try container.encode(connections, forKey: .connections)
+        try container.encode(requests, forKey: .requests)
+        try container.encode(restarts, forKey: .restarts)
+        try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
+    }
+}
+
+package struct PoolsDocument: Codable, Equatable, Sendable {
+    package struct Pool: Codable, Equatable, Sendable {
+        package var name: String
+        package var balance: String
+        package var endpoints: [Endpoint]
+    }
+    package struct Endpoint: Codable, Equatable, Sendable {
+        package var address: String
+        package var weight: Int
+        /// `up`, `draining`, `down` or `unknown`.
+        package var state: String
+        package var requests: Int
+        package var active: Int
+        package var failures: Int
+    }
+    package var pools: [Pool]
+    package var unanswered: [String]
+}
+
+package struct ListenersDocument: Codable, Equatable, Sendable {
+    package struct Listener: Codable, Equatable, Sendable {
+        package var name: String
+        package var `protocol`: String
+        package var addresses: [String]
+        package var connections: Int
+        package var accepted: Int
+    }
+    package var listeners: [Listener]
+    package var unanswered: [String]
+}
+
+package struct RoutesDocument: Codable, Equatable, Sendable {
+    package struct Route: Codable, Equatable, Sendable {
+        package var name: String
+        package var listeners: [String]
+        package var match: Match
+        package var to: [Target]
+        package var requests: Int
+    }
+    package struct Match: Codable, Equatable, Sendable {
+        /// Empty for every host.
+        package var host: [String]
+        /// Absent for every path.
+        package var path: Path?
+    }
+    /// As in the site file: a path, or `{"prefix": path}`.
+    package enum Path: Codable, Equatable, Sendable {
+        case exact(String)
+        case prefix(String)
+
+        private enum Keys: String, CodingKey { case prefix }
+
+        package init(from decoder: any Decoder) throws {
+            if let path = try? decoder.singleValueContainer().decode(String.self) {
+                self = .exact(path)
+            } else {
+                self = .prefix(try decoder.container(keyedBy: Keys.self).decode(String.self, forKey: .prefix))
+            }
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            switch self {
+            case .exact(let path):
+                var container = encoder.singleValueContainer()
+                try container.encode(path)
+            case .prefix(let path):
+                var container = encoder.container(keyedBy: Keys.self)
+                try container.encode(path, forKey: .prefix)
+            }
+        }
+    }
+    package struct Target: Codable, Equatable, Sendable {
+        package var pool: String
+        package var weight: Int
+    }
+    package var routes: [Route]
+    package var unanswered: [String]
+}
+
+package struct RevisionDocument: Codable, Equatable, Sendable {
+    package var revision: UInt64
+    package var digest: String
+    package var warnings: [DiagnosticDocument]
+    /// True when nothing was changed.
+    package var dryRun: Bool
+}
+
+package struct RevisionsDocument: Codable, Equatable, Sendable {
+    package struct Author: Codable, Equatable, Sendable {
+        package var uid: UInt32
+        package var pid: Int32
+    }
+    package struct Entry: Codable, Equatable, Sendable {
+        package var revision: UInt64
+        package var digest: String
+        package var file: String
+        /// RFC 3339, UTC.
+        package var time: String
+        package var author: Author?
+        package var comment: String?
+    }
+    /// The newest first.
+    package var revisions: [Entry]
+}
+
+package struct DiagnosticDocument: Codable, Equatable, Sendable {
+    package var severity: String
+    package var file: String
+    package var line: Int
+    package var column: Int
+    package var message: String
+    package var hint: String?
+}
+
+package struct DrainDocument: Codable, Equatable, Sendable {
+    /// A node's id, or `pool/address`.
+    package var name: String
+    /// `draining` or `resumed`.
+    package var state: String
+}
+
+package struct ScaleDocument: Codable, Equatable, Sendable {
+    package var proxies: Int
+
+    package init(proxies: Int) { self.proxies = proxies }
+}
+
+package struct ErrorDocument: Codable, Equatable, Sendable {
+    package struct Failure: Codable, Equatable, Sendable {
+        package var message: String
+        package var diagnostics: [DiagnosticDocument]
+    }
+    package var error: Failure
+}
+
+extension ErrorDocument {
+    /// For what came without a body of ours.
+    package init(message: String) { self.init(error: .init(message: message, diagnostics: [])) }
+}

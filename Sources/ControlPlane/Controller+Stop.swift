@@ -1,0 +1,71 @@
+import Foundation
+import Logging
+import NodeLink
+import SiteFile
+
+extension Controller {
+    /// Drains the site and ends its local nodes.
+    ///
+    /// The forwarder first: it closes its listeners, so no connection comes to a proxy that is about to leave. Frames
+    /// are handled in order, so its answer to the membership sent after `stop` says that it has begun.
+    package func stop() async {
+        guard !isStoppedByOperator else { return }
+        isStoppedByOperator = true
+        isStopping = true
+        wake()
+        defer {
+            isStopped = true
+            wake()
+        }
+        logger.info("stopping: \(timing.stop.components.seconds) s for what is under way, a second signal ends it now")
+        let forwarder = Members.forwarderID
+        if processes[forwarder] != nil {
+            stopNode(forwarder, within: timing.stop)
+            if let link = links[forwarder], let newest = members.published {
+                let barrier = Membership(
+                    version: newest.version + 1, nodes: newest.nodes, endpoints: newest.endpoints)
+                link.send(.membership(barrier))
+                _ = await wait(atMost: .seconds(2)) { controller in
+                    controller.processes[forwarder] == nil
+                        || controller.members.hasAcknowledged(barrier.version, by: forwarder)
+                }
+            }
+        }
+        for id in processes.keys where id != forwarder { stopNode(id, within: timing.stop) }
+        let haveEnded = await wait(atMost: timing.stop + .seconds(7)) { $0.processes.isEmpty }
+        if !haveEnded { await stopNow() }
+    }
+
+    /// Ends the local nodes at once; their connections break.
+    package func stopNow() async {
+        isStopping = true
+        for (id, process) in processes {
+            logger.error("node \(id) is killed, pid \(process.pid)")
+            process.signal(SIGKILL)
+        }
+        _ = await wait(atMost: .seconds(5)) { $0.processes.isEmpty }
+    }
+
+    /// Waits until `stop` has ended.
+    package func untilStopped() async {
+        while !isStopped { _ = await wait(atMost: .seconds(86400)) { $0.isStopped } }
+    }
+
+    /// Reads the site file again: as `apply`, but what goes wrong is logged.
+    package func reload(_ source: Source) async {
+        guard source.text != current?.revision.text else {
+            logger.info("\(source.file) is unchanged: nothing to do")
+            return
+        }
+        do {
+            _ = try await apply(source, author: nil, comment: "SIGHUP")
+        } catch let error as ControlError {
+            logger.error("\(source.file) is not applied: \(error.message)")
+            if case .invalid(_, let diagnostics) = error {
+                for diagnostic in diagnostics { logger.error("\(diagnostic.description)") }
+            }
+        } catch {
+            logger.error("\(source.file) is not applied: \(error)")
+        }
+    }
+}

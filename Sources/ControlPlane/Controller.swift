@@ -1,0 +1,321 @@
+import Foundation
+package import Logging
+package import NodeLink
+import Snapshot
+
+/// The one place that knows the site: its published revision, its nodes and their links.
+///
+/// Events (frames, ends of processes, requests of operators) come in one at a time. What takes time waits on a
+/// condition over this state, and every event looks at the conditions again: nothing polls.
+package actor Controller: NodeLinkDelegate {
+    /// A revision and what nodes are sent of it.
+    struct Publication: Sendable {
+        let revision: Revision
+        let snapshot: Snapshot
+        let encoded: [UInt8]
+        let digest: UInt64
+
+        init(revision: Revision, snapshot: Snapshot) {
+            self.snapshot = snapshot
+            encoded = snapshot.encoded()
+            digest = Snapshot.digest(ofEncoded: encoded)
+            self.revision = revision
+        }
+    }
+
+    /// What a node answered to a snapshot.
+    enum Delivery: Equatable {
+        case applied
+        case rejected(String)
+    }
+
+    /// Deadlines; tests shorten them.
+    package struct Timing: Sendable {
+        /// For a node to apply a snapshot.
+        package var apply: Duration = .seconds(10)
+        /// For an adopted node to say hello; it retries with a back-off of at most 2 s.
+        package var adoption: Duration = .seconds(5)
+        /// For a node that leaves the site, or a site that stops: what is under way may end.
+        package var stop: Duration = .seconds(30)
+        /// For a node that an operator drains; then what is left is cut.
+        package var drain: Duration = .seconds(300)
+        /// For a node to report its figures.
+        package var report: Duration = .seconds(1)
+        /// For new nodes to serve, before `scale` answers anyway.
+        package var scale: Duration = .seconds(10)
+
+        package init() {}
+    }
+
+    let store: any RevisionStore
+    let launcher: any NodeLauncher
+    let timing: Timing
+    let logger: Logger
+    let startedAt = ContinuousClock.now
+
+    /// What nodes serve, or are to serve while the site starts; nil before `start`.
+    var current: Publication?
+    var members = Members(incarnation: 0)
+    var processes: [String: any NodeProcess] = [:]
+    var links: [String: NodeConnection] = [:]
+    var nodeIDs: [UInt64: String] = [:]
+    var ledger = ReportLedger()
+    /// Reports that are asked for, and the nodes that have not answered.
+    var awaitedReports: [UInt64: Set<String>] = [:]
+    var reportRequests: UInt64 = 0
+    /// Answers to the snapshot that is being delivered, by node.
+    var deliveries: [String: Delivery] = [:]
+    /// Snapshots refused while nobody waited, since the node's last success; sets the back-off of the next try.
+    var refusals: [String: Int] = [:]
+    var isChanging = false
+    var isStopping = false
+    /// A signal asked for the end.
+    package var isStoppedByOperator = false
+    var isStopped = false
+    /// Why the site cannot start; only while it starts.
+    var startFailure: StartError?
+    var isStarting = false
+    /// Ends of nodes while the site starts.
+    var endsWhileStarting: [String: Int] = [:]
+    var startedHere: Set<String> = []
+    /// Nodes that an operator drains, also those that are not there now.
+    var drainedNodes: Set<String> = []
+    private var waiters: [UInt64: Waiter] = [:]
+    private var waiterCount: UInt64 = 0
+
+    private struct Waiter {
+        let condition: @Sendable (isolated Controller) -> Bool
+        let continuation: CheckedContinuation<Bool, Never>
+        let timeout: Task<Void, Never>
+    }
+
+    package init(
+        store: any RevisionStore, launcher: any NodeLauncher, timing: Timing = Timing(), logger: Logger
+    ) {
+        self.store = store
+        self.launcher = launcher
+        self.timing = timing
+        self.logger = logger
+    }
+
+    // MARK: Waiting
+
+    /// Waits until the condition holds.
+    ///
+    /// - Returns: false at the deadline.
+    func wait(
+        atMost deadline: Duration, until condition: @escaping @Sendable (isolated Controller) -> Bool
+    ) async -> Bool {
+        if condition(self) { return true }
+        waiterCount += 1
+        let number = waiterCount
+        return await withCheckedContinuation { continuation in
+            let timeout = Task {
+                guard (try? await Task.sleep(for: deadline)) != nil else { return }
+                self.expire(number)
+            }
+            waiters[number] = Waiter(condition: condition, continuation: continuation, timeout: timeout)
+        }
+    }
+
+    private func expire(_ number: UInt64) {
+        guard let waiter = waiters.removeValue(forKey: number) else { return }
+        waiter.continuation.resume(returning: waiter.condition(self))
+    }
+
+    func wake() {
+        for (number, waiter) in waiters where waiter.condition(self) {
+            waiters[number] = nil
+            waiter.timeout.cancel()
+            waiter.continuation.resume(returning: true)
+        }
+    }
+
+    /// One change of the site at a time, in no particular order among those that wait.
+    ///
+    /// - Throws: `ControlError` when the site is stopping.
+    func exclusively<Result: Sendable>(
+        _ change: @Sendable (isolated Controller) async throws -> Result
+    ) async throws -> Result {
+        while isChanging { _ = await wait(atMost: .seconds(60)) { !$0.isChanging } }
+        guard !isStopping else { throw ControlError.unavailable("the site is stopping") }
+        isChanging = true
+        defer {
+            isChanging = false
+            wake()
+        }
+        return try await change(self)
+    }
+
+    // MARK: Acting
+
+    /// Does what follows from the newest state; to be called after every event.
+    func advance() {
+        if !isStopping {
+            for step in members.steps() { perform(step) }
+        }
+        wake()
+    }
+
+    private func perform(_ step: Members.Step) {
+        switch step {
+        case .start(let id, let delay) where delay == .zero: startNode(id)
+        case .start(let id, let delay):
+            Task {
+                try? await Task.sleep(for: delay)
+                self.startNode(id)
+                self.advance()
+            }
+        case .publish(let membership, let endpointsChanged):
+            for (id, link) in links where endpointsChanged || members.nodes[id]?.role == .forwarder {
+                link.send(.membership(membership))
+            }
+        case .stop(let id):
+            logger.info("node \(id) leaves: it has \(timing.stop.components.seconds) s to finish")
+            stopNode(id, within: timing.stop)
+        case .drain(let id): links[id]?.send(.drain(deadline: timing.drain))
+        case .resume(let id): links[id]?.send(.resume)
+        }
+    }
+
+    private func startNode(_ id: String) {
+        guard !isStopping, members.needsStart(id), processes[id] == nil, let current, let node = members.nodes[id] else {
+            return
+        }
+        let workers = node.role == .forwarder ? current.snapshot.forwarder.workers : current.snapshot.proxy.workers
+        do throws(StartError) {
+            let process = try launcher.launch(id: id, role: node.role, workers: workers) { reason in
+                Task { await self.exited(id, reason) }
+            }
+            processes[id] = process
+            startedHere.insert(id)
+            members.started(id: id, pid: process.pid, now: .now)
+            logger.info("node \(id) started, pid \(process.pid)")
+        } catch {
+            logger.error("node \(id) cannot be started: \(error)")
+            members.startFailed(id: id, now: .now)
+            if isStarting { startFailure = error }
+        }
+    }
+
+    /// Asks a local node to finish and exit, and kills it when it is late.
+    func stopNode(_ id: String, within deadline: Duration) {
+        guard let process = processes[id] else { return }
+        if let link = links[id] { link.send(.stop(deadline: deadline)) } else { process.signal(SIGTERM) }
+        Task {
+            // A margin for the node to end what its own deadline cut.
+            try? await Task.sleep(for: deadline + .seconds(5))
+            guard self.processes[id]?.pid == process.pid else { return }
+            self.logger.error("node \(id) did not end in time: killing pid \(process.pid)")
+            process.signal(SIGKILL)
+        }
+    }
+
+    /// The process of a local node has ended.
+    func exited(_ id: String, _ reason: ExitReason) {
+        guard let process = processes.removeValue(forKey: id) else { return }
+        let wasAsked = isStopping || members.nodes[id]?.departure == .stopping
+        logger.log(level: wasAsked ? .info : .error, "node \(id) ended, pid \(process.pid): \(reason)")
+        launcher.forget(id: id)
+        members.exited(id: id, now: .now)
+        ledger.ended(id)
+        deliveries[id] = nil
+        refusals[id] = nil
+        disconnect(id)
+        if isStarting {
+            endsWhileStarting[id, default: 0] += 1
+            if endsWhileStarting[id, default: 0] >= Controller.endsWhileStartingMax {
+                startFailure = StartError("node \(id) ends as soon as it is started (\(reason)): see its messages above")
+            }
+        }
+        advance()
+    }
+
+    /// Ends of one node in a row after which a site that has never served is given up.
+    static let endsWhileStartingMax = 3
+
+    private func disconnect(_ id: String) {
+        guard let link = links.removeValue(forKey: id) else { return }
+        nodeIDs[link.number] = nil
+        link.close()
+    }
+
+    // MARK: Links
+
+    package func received(_ frame: Frame, on connection: NodeConnection) {
+        if case .hello(let hello) = frame {
+            greet(hello, on: connection)
+            return
+        }
+        guard let id = nodeIDs[connection.number] else {
+            connection.close()
+            return
+        }
+        switch frame {
+        case .applied(let revision, let digest):
+            members.applied(id: id, revision: revision, digest: digest)
+            refusals[id] = nil
+            deliveries[id] = .applied
+        case .rejected(let revision, let message):
+            refused(id, revision: revision, message)
+        case .membershipApplied(let version): members.membershipApplied(id: id, version: version)
+        case .report(let request, let report):
+            ledger.record(report, of: id)
+            awaitedReports[request]?.remove(id)
+        case .drained: logger.info("node \(id) is drained")
+        case .hello, .snapshot, .membership, .reportRequest, .drain, .resume, .stop:
+            logger.error("node \(id) is disconnected: it sent a frame that only a control plane sends")
+            connection.close()
+        }
+        advance()
+    }
+
+    package func closed(_ connection: NodeConnection) {
+        guard let id = nodeIDs.removeValue(forKey: connection.number) else { return }
+        guard links[id]?.number == connection.number else { return }
+        links[id] = nil
+        members.unlinked(id: id)
+        if members.nodes[id]?.isLocal == false {
+            ledger.ended(id)
+            logger.error("node \(id) is gone: its link closed")
+        }
+        advance()
+    }
+
+    private func greet(_ hello: Hello, on connection: NodeConnection) {
+        if members.nodes[hello.id]?.isLocal == true { disconnect(hello.id) }
+        guard let current, members.linked(hello, now: .now) else {
+            logger.error("a node named \(hello.id) (\(hello.role.name), pid \(hello.pid)) is refused: the name is taken")
+            connection.close()
+            return
+        }
+        logger.info("node \(hello.id) linked, pid \(hello.pid), revision \(hello.revision)")
+        nodeIDs[connection.number] = hello.id
+        links[hello.id] = connection
+        if hello.digest != current.digest || hello.revision == 0 { connection.send(.snapshot(current.encoded)) }
+        if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership)) }
+        advance()
+    }
+
+    private func refused(_ id: String, revision: UInt64, _ message: String) {
+        if isChanging {
+            deliveries[id] = .rejected(message)
+            return
+        }
+        logger.error("node \(id) cannot serve revision \(revision): \(message)")
+        if isStarting {
+            startFailure = StartError("node \(id) cannot serve the site: \(message)")
+            return
+        }
+        // What stands in the way, such as a port in use, may go: try again in 1 s, then less and less often.
+        let count = refusals[id, default: 0]
+        refusals[id] = count + 1
+        Task {
+            try? await Task.sleep(for: .seconds(1 << min(count, 5)))
+            guard !self.isChanging, let current = self.current, self.members.nodes[id]?.digest != current.digest else {
+                return
+            }
+            self.links[id]?.send(.snapshot(current.encoded))
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/// A metric: its name, type and help text.
+struct MetricFamily: Sendable {
+    enum Kind: String, Sendable {
+        case counter, gauge, histogram, untyped
+    }
+    let name: String
+    let kind: Kind
+    let help: String
+
+    /// In the order in which they are written.
+    static let known: [MetricFamily] = [
+        .init("sluice_requests_total", .counter, "Requests answered, by listener, route and status code."),
+        .init(
+            "sluice_request_duration_seconds", .histogram, "From the first byte of a request to the end of its answer."),
+        .init("sluice_connections", .gauge, "Connections of clients that are open."),
+        .init("sluice_connections_accepted_total", .counter, "Connections of clients that were taken."),
+        .init("sluice_bytes_total", .counter, "Bytes moved, by direction."),
+        .init(
+            "sluice_endpoint_up", .gauge,
+            "1 when at least one node can use the endpoint (the largest over the nodes), else 0."),
+        .init("sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
+        .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
+        .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
+        .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
+        .init("sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
+        .init("sluice_revision", .gauge, "Revision that the node serves; 0 before its first."),
+        .init("sluice_node_up", .gauge, "1 when the node is up or draining, else 0."),
+        .init("sluice_node_reported", .gauge, "1 when the figures of the node are in this answer, 0 when it was silent."),
+        .init("sluice_node_connections", .gauge, "Connections of clients that are open at the node."),
+        .init("sluice_node_restarts_total", .counter, "Starts of the node after its first, by this control plane."),
+        .init("sluice_control_revision", .gauge, "Revision that the control plane has published."),
+        .init("sluice_control_start_time_seconds", .gauge, "When the control plane was started, Unix time."),
+    ]
+
+    init(_ name: String, _ kind: Kind, _ help: String) {
+        self.name = name
+        self.kind = kind
+        self.help = help
+    }
+
+    private static let kinds = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0.kind) })
+
+    /// The family that a sample's name belongs to: `x_bucket`, `x_sum` and `x_count` are parts of a histogram `x`.
+    static func family(of sample: String) -> String {
+        for suffix in ["_bucket", "_sum", "_count"] where sample.hasSuffix(suffix) {
+            let base = String(sample.dropLast(suffix.count))
+            if kinds[base] == .histogram { return base }
+        }
+        return sample
+    }
+
+    /// Whether the value only grows while a node lives.
+    static func isCounter(_ sample: String) -> Bool {
+        switch kinds[family(of: sample)] {
+        case .counter, .histogram: true
+        case .gauge: false
+        case .untyped, nil: sample.hasSuffix("_total")
+        }
+    }
+
+    /// Whether equal samples of several nodes are one fact rather than parts of a sum.
+    static func takesLargest(_ sample: String) -> Bool { sample == "sluice_endpoint_up" }
+}

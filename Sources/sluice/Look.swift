@@ -1,0 +1,162 @@
+import ArgumentParser
+import ControlPlane
+import Foundation
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the site, its revision and whether its nodes are up.",
+        discussion: """
+            EXAMPLES:
+              sluice status
+              sluice status --json
+            """)
+    @OptionGroup var json: JSONOption
+    @OptionGroup var socket: SocketOption
+
+    func run() async throws {
+        let (text, status) = try await socket.client.read(StatusDocument.self, "/v1/status")
+        if json.isWanted { return Output.line(text) }
+        Output.line(
+            """
+            site      \(status.site)
+            revision  \(status.revision) (digest \(status.digest))
+            nodes     \(status.nodes.up) of \(status.nodes.total) up
+            uptime    \(readableUptime(status.uptimeSeconds))
+            control   pid \(status.control.pid), version \(status.version)
+            """)
+    }
+}
+
+struct Nodes: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the forwarder and the proxy nodes.",
+        discussion: """
+            EXAMPLES:
+              sluice nodes
+              sluice nodes --json
+            """)
+    @OptionGroup var json: JSONOption
+    @OptionGroup var socket: SocketOption
+
+    func run() async throws {
+        let (text, document) = try await socket.client.read(NodesDocument.self, "/v1/nodes")
+        if json.isWanted { return Output.line(text) }
+        var table = Table(
+            ("NODE", .left), ("ROLE", .left), ("STATE", .left), ("PID", .right), ("REVISION", .right),
+            ("CONNECTIONS", .right), ("REQUESTS", .right), ("RESTARTS", .right), ("UPTIME", .right), ("ADDRESS", .left))
+        for node in document.nodes {
+            table.add(
+                node.id, node.role, node.state, node.pid.map(String.init) ?? "", "\(node.revision)",
+                node.connections.map(String.init) ?? "", node.requests.map(String.init) ?? "", "\(node.restarts)",
+                readableUptime(node.uptimeSeconds), node.address ?? (node.local ? "local" : ""))
+        }
+        Output.line(table.text)
+        Output.note(unanswered: document.unanswered)
+    }
+}
+
+struct Pools: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the pools and the state of their endpoints.",
+        discussion: """
+            An endpoint is up when at least one node can use it. Its name for drain and resume is pool/address.
+
+            EXAMPLES:
+              sluice pools
+              sluice pools --json
+            """)
+    @OptionGroup var json: JSONOption
+    @OptionGroup var socket: SocketOption
+
+    func run() async throws {
+        let (text, document) = try await socket.client.read(PoolsDocument.self, "/v1/pools")
+        if json.isWanted { return Output.line(text) }
+        var table = Table(
+            ("POOL", .left), ("BALANCE", .left), ("ENDPOINT", .left), ("WEIGHT", .right), ("STATE", .left),
+            ("REQUESTS", .right), ("ACTIVE", .right), ("FAILURES", .right))
+        for pool in document.pools {
+            for endpoint in pool.endpoints {
+                table.add(
+                    pool.name, pool.balance, endpoint.address, "\(endpoint.weight)", endpoint.state,
+                    "\(endpoint.requests)", "\(endpoint.active)", "\(endpoint.failures)")
+            }
+        }
+        Output.line(table.text)
+        Output.note(unanswered: document.unanswered)
+    }
+}
+
+struct Listeners: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the listeners and their connections.",
+        discussion: """
+            EXAMPLES:
+              sluice listeners
+              sluice listeners --json
+            """)
+    @OptionGroup var json: JSONOption
+    @OptionGroup var socket: SocketOption
+
+    func run() async throws {
+        let (text, document) = try await socket.client.read(ListenersDocument.self, "/v1/listeners")
+        if json.isWanted { return Output.line(text) }
+        var table = Table(
+            ("LISTENER", .left), ("PROTOCOL", .left), ("ADDRESSES", .left), ("CONNECTIONS", .right), ("ACCEPTED", .right))
+        for listener in document.listeners {
+            table.add(
+                listener.name, listener.protocol, listener.addresses.joined(separator: ", "),
+                "\(listener.connections)", "\(listener.accepted)")
+        }
+        Output.line(table.text)
+        Output.note(unanswered: document.unanswered)
+    }
+}
+
+struct Routes: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the routes, in the order in which they are matched.",
+        discussion: """
+            EXAMPLES:
+              sluice routes
+              sluice routes --json
+            """)
+    @OptionGroup var json: JSONOption
+    @OptionGroup var socket: SocketOption
+
+    func run() async throws {
+        let (text, document) = try await socket.client.read(RoutesDocument.self, "/v1/routes")
+        if json.isWanted { return Output.line(text) }
+        var table = Table(
+            ("ROUTE", .left), ("LISTENERS", .left), ("HOST", .left), ("PATH", .left), ("TO", .left), ("REQUESTS", .right))
+        for route in document.routes {
+            let path =
+                switch route.match.path {
+                case .exact(let path): path
+                case .prefix(let path): "\(path)*"
+                case nil: "any"
+                }
+            let targets = route.to.map { route.to.count == 1 ? $0.pool : "\($0.pool) (\($0.weight))" }
+            table.add(
+                route.name, route.listeners.joined(separator: ", "),
+                route.match.host.isEmpty ? "any" : route.match.host.joined(separator: ", "), path,
+                targets.joined(separator: ", "), "\(route.requests)")
+        }
+        Output.line(table.text)
+        Output.note(unanswered: document.unanswered)
+    }
+}
+
+struct ShowVersion: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
+
+    func run() { Output.line("sluice \(Version.text)") }
+}
+
+extension Output {
+    /// Says on standard error whose figures are missing.
+    static func note(unanswered: [String]) {
+        guard !unanswered.isEmpty else { return }
+        LineLog.write(
+            "note: no figures from \(unanswered.joined(separator: ", ")): no answer in time\n", to: STDERR_FILENO)
+    }
+}
