@@ -54,7 +54,8 @@ need() {
     local missing="missing $kind ${names[*]}: install with: apt-get install ${packages[*]}"
     ((EUID == 0)) && has_command apt-get || fail "$missing"
     printf '%s: installing %s\n' "${0##*/}" "${packages[*]}" >&2
-    install_packages "${packages[@]}" || fail "apt-get failed; $missing"
+    local reason
+    reason=$(install_packages "${packages[@]}") || fail "$missing (apt-get failed: $reason)"
     export SLUICE_PACKAGE_LISTS=fresh
     hash -r
     for wanted in "${names[@]}"; do
@@ -62,9 +63,9 @@ need() {
     done
 }
 
-# Installs packages quietly; what apt-get said is shown only when it failed. The package lists are renewed once
-# per run. Services that packages bring stay stopped: while this runs, a policy file tells Debian's maintainer
-# scripts not to start any (a policy that is there already is left alone).
+# Installs packages quietly; when that fails, prints the reason. The package lists are renewed once per run.
+# Services that packages bring stay stopped: while this runs, a policy file tells Debian's maintainer scripts
+# not to start any (a policy that is there already is left alone).
 install_packages() (
     log=$(mktemp)
     policy=/usr/sbin/policy-rc.d
@@ -77,10 +78,10 @@ install_packages() (
     export DEBIAN_FRONTEND=noninteractive
     wait_for_lock=(--option DPkg::Lock::Timeout=300)
     if [[ -z ${SLUICE_PACKAGE_LISTS:-} ]]; then
-        apt-get "${wait_for_lock[@]}" --quiet update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+        apt-get "${wait_for_lock[@]}" --quiet update >"$log" 2>&1 || { grep --max-count=1 '^E:' "$log"; exit 1; }
     fi
     apt-get "${wait_for_lock[@]}" --quiet --yes --no-install-recommends install "$@" >"$log" 2>&1 ||
-        { cat "$log" >&2; exit 1; }
+        { grep --max-count=1 '^E:' "$log"; exit 1; }
 )
 
 # What `swift build` needs beyond the toolchain.
