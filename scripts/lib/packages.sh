@@ -52,7 +52,9 @@ need() {
     ((${#names[@]})) || return 0
 
     local missing="missing $kind ${names[*]}: install with: apt-get install ${packages[*]}"
-    ((EUID == 0)) && has_command apt-get || fail "$missing"
+    if ((EUID != 0)) || ! has_command apt-get; then
+        fail "$missing"
+    fi
     printf '%s: installing %s\n' "${0##*/}" "${packages[*]}" >&2
     local reason
     reason=$(install_packages "${packages[@]}") || fail "$missing (apt-get failed: $reason)"
