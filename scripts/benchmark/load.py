@@ -1,0 +1,86 @@
+"""The load: wrk for one round, read back as numbers."""
+
+import json
+import math
+import shlex
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import processes
+from system import BenchError
+
+REPORT = Path(__file__).with_name("wrk-report.lua")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One system under load for some seconds. CPU is microseconds per request of all its processes and threads."""
+
+    requests: float
+    seconds: float
+    user_us: float
+    system_us: float
+    p50_us: int
+    p99_us: int
+    errors: dict  # wrk's counts: connect, read, write, timeout, status (not 2xx or 3xx)
+    bytes_per_request: int
+
+    @property
+    def is_valid(self):
+        return self.requests > 0 and not any(self.errors.values())
+
+    @property
+    def cpu_us(self):
+        return self.user_us + self.system_us
+
+    @property
+    def requests_per_second(self):
+        return self.requests / self.seconds
+
+    @property
+    def gigabytes_per_cpu_second(self):
+        return self.bytes_per_request / 1e3 / self.cpu_us
+
+    def as_json(self):
+        return {
+            **asdict(self), "cpu_us": self.cpu_us, "requests_per_second": self.requests_per_second,
+            "gigabytes_per_cpu_second": self.gigabytes_per_cpu_second, "valid": self.is_valid,
+        }
+
+
+def command(scenario, port, seconds, cpus=None):
+    words = ["taskset", "--cpu-list", cpus] if cpus else []
+    words += ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s",
+              "--timeout", "10s", "--latency", "--script", str(REPORT)]
+    if scenario.new_connections:
+        words += ["--header", "Connection: close"]
+    return words + [f"http://127.0.0.1:{port}{scenario.path}"]
+
+
+def run(system, seconds, cpus=None):
+    """Puts load on `system` for about `seconds` and measures what it used meanwhile."""
+    words = command(system.scenario, system.port, seconds, cpus)
+    meter = processes.CPUMeter(system.processes())
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    system.check_alive()
+    try:
+        used = meter.elapsed()
+    except FileNotFoundError as gone:
+        raise BenchError(f"{system.name}: a process ended during a round ({gone.filename})") from gone
+    if done.returncode != 0:
+        raise BenchError(f"{shlex.join(words)} ended with status {done.returncode}: {done.stderr.strip()}")
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    requests = said["requests"]
+    if system.scenario.is_bulk:
+        requests = said["bytes"] / system.scenario.body_bytes
+    return Round(
+        requests=requests,
+        seconds=said["microseconds"] / 1e6,
+        user_us=used.user / 1e3 / requests if requests else math.nan,
+        system_us=used.system / 1e3 / requests if requests else math.nan,
+        p50_us=said["p50"],
+        p99_us=said["p99"],
+        errors=said["errors"],
+        bytes_per_request=system.scenario.body_bytes,
+    )

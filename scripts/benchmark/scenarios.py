@@ -1,0 +1,44 @@
+"""The scenarios: what is asked, how often, through what kind of system."""
+
+from dataclasses import dataclass
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    about: str
+    kind: str  # "http": one proxy; "tcp": a relay; "twotier": a relay in front of a proxy, on this host
+    body_bytes: int
+    connections: int
+    new_connections: bool = False  # every request on a connection of its own
+
+    @property
+    def path(self):
+        return f"/{self.body_bytes}"
+
+    @property
+    def is_bulk(self):
+        """Throughput is told in bytes, and requests cut off by the end of a round are counted by their bytes."""
+        return self.body_bytes >= MIB
+
+    @property
+    def moves_data(self):
+        return self.body_bytes >= 64 * KIB
+
+
+ALL = [
+    Scenario("http-128", "HTTP keep-alive, 128 B", "http", 128, 64),
+    Scenario("http-64k", "HTTP keep-alive, 64 KiB", "http", 64 * KIB, 32),
+    Scenario("http-1m", "HTTP keep-alive, 1 MiB", "http", MIB, 16),
+    Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),
+    Scenario("tcp-128", "TCP relay, keep-alive, 128 B", "tcp", 128, 64),
+    Scenario("tcp-newconn", "TCP relay, new connection per request, 128 B", "tcp", 128, 64, new_connections=True),
+    Scenario("tcp-16m", "TCP relay, bulk, 16 MiB", "tcp", 16 * MIB, 8),
+    Scenario("twotier-128", "two tiers, keep-alive, 128 B", "twotier", 128, 64),
+    Scenario("twotier-newconn", "two tiers, new connection per request, 128 B", "twotier", 128, 64,
+             new_connections=True),
+]
+
+BY_NAME = {scenario.name: scenario for scenario in ALL}

@@ -1,0 +1,143 @@
+"""The systems under test: what each is made of in a scenario, and how it is configured."""
+
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+from system import REPOSITORY, START_SECONDS, BenchError, System, free_port
+
+EXECUTABLES = Path(os.environ.get("SLUICE_BIN_DIR", REPOSITORY / ".build" / "release"))
+
+
+class Sluice(System):
+    """`sluice run`: the control plane, one forwarder with one worker and one proxy node with one worker."""
+
+    name = "sluice"
+
+    def _launch(self):
+        site = self.directory / "site.yaml"
+        site.write_text(self._site())
+        program = self._spawn(
+            EXECUTABLES / "sluice", "run", site, "--state", self.directory / "state",
+            "--socket", self.directory / "control.sock", stdout=subprocess.PIPE)
+        deadline, said = time.monotonic() + START_SECONDS, b""
+        while not any(line.startswith(b"ready:") for line in said.split(b"\n")):
+            readable, _, _ = select.select([program.stdout], [], [], max(0, deadline - time.monotonic()))
+            chunk = os.read(program.stdout.fileno(), 4096) if readable else b""
+            if not chunk:
+                raise BenchError(
+                    f"sluice ended, or printed no ready: line in {START_SECONDS} s; it said: {self._log()}")
+            said += chunk
+
+    def launch_nodes(self):
+        """After `stop()`: the same two nodes with no control plane, from the snapshots that they stored."""
+        state = self.directory / "state"
+        self._programs.clear()
+        for role, identity in (("forwarder", "forwarder"), ("proxy", "proxy-1")):
+            self._spawn(EXECUTABLES / "sluice-node", role, "--id", identity, "--state", state,
+                        "--link", state / "run" / "link.sock")
+
+    def _site(self):
+        if self.scenario.kind == "tcp":
+            listener = f'  relay: {{address: "127.0.0.1:{self.port}", protocol: tcp, to: app}}\n'
+            routes = ""
+        else:
+            listener = f'  web: {{address: "127.0.0.1:{self.port}"}}\n'
+            routes = "routes:\n  - to: app\n"
+        return (
+            "forwarder: {workers: 1}\nproxy: {nodes: 1, workers: 1}\n"
+            f'listeners:\n{listener}{routes}pools:\n  app: {{endpoints: ["{self.endpoint}"]}}\n')
+
+
+class HAProxy(System):
+    name = "haproxy"
+
+    def _launch(self):
+        bind = f"127.0.0.1:{self.port}"
+        kind = self.scenario.kind
+        if kind == "http":
+            self._haproxy("haproxy-http.cfg", BIND=bind, ENDPOINT=self.endpoint)
+        elif kind == "tcp":
+            self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=self.endpoint)
+        else:
+            inner = self._inner_address()
+            self._haproxy("haproxy-http.cfg", BIND=f"{inner} accept-proxy", ENDPOINT=self.endpoint)
+            self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=f"{inner} send-proxy-v2")
+
+    def _inner_address(self):
+        return f"127.0.0.1:{free_port()}"
+
+    def _haproxy(self, template, **values):
+        splice = "splice-response" if self.scenario.moves_data else "splice-auto"
+        self._spawn("haproxy", "-db", "-f", self._render(template, SPLICE=splice, **values))
+
+
+class HAProxyUnix(HAProxy):
+    """HAProxy's two tiers joined by a Unix socket instead of loopback TCP."""
+
+    name = "haproxy-unix"
+
+    def _inner_address(self):
+        return f"unix@{self.directory}/inner.sock"
+
+
+class Nginx(System):
+    name = "nginx"
+
+    def _launch(self):
+        listen = f"127.0.0.1:{self.port}"
+        kind = self.scenario.kind
+        if kind == "http":
+            self._nginx("nginx-http.conf", LISTEN=listen, ENDPOINT=self.endpoint, REAL_IP="")
+        elif kind == "tcp":
+            self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=self.endpoint, PROXY_PROTOCOL="off")
+        else:
+            inner = self._inner_address()
+            trusted = "unix:" if inner.startswith("unix:") else "127.0.0.1"
+            self._nginx("nginx-http.conf", LISTEN=f"{inner} proxy_protocol", ENDPOINT=self.endpoint,
+                        REAL_IP=f"set_real_ip_from {trusted}; real_ip_header proxy_protocol;")
+            self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=inner, PROXY_PROTOCOL="on")
+
+    def _inner_address(self):
+        return f"127.0.0.1:{free_port()}"
+
+    def _nginx(self, template, **values):
+        relays_bulk = self.scenario is not None and self.scenario.is_bulk
+        path = self._render(template, BUFFERING="off" if relays_bulk else "on",
+                            BUFFER="64k" if relays_bulk else "16k", **values)
+        # Workers keep the user that started the bench: they need the files in a private directory.
+        user = "user root; " if os.geteuid() == 0 else ""
+        self._spawn("nginx", "-p", path.parent, "-c", path, "-e", path.parent / "error.log",
+                    "-g", f"{user}daemon off;")
+
+
+class NginxUnix(Nginx):
+    """nginx's two tiers joined by a Unix socket instead of loopback TCP."""
+
+    name = "nginx-unix"
+
+    def _inner_address(self):
+        return f"unix:{self.directory}/inner.sock"
+
+
+class Endpoint(Nginx):
+    """What every system forwards to: nginx with one worker, files of each scenario's size in the page cache."""
+
+    name = "endpoint"
+
+    def __init__(self, sizes, directory, cpus=None):
+        super().__init__(None, 0, directory, cpus)
+        self._sizes = sizes
+
+    def _launch(self):
+        files = self.directory / "nginx-endpoint" / "files"
+        self._nginx("nginx-endpoint.conf", LISTEN=f"127.0.0.1:{self.port}")
+        files.mkdir()
+        for size in self._sizes:
+            (files / str(size)).write_bytes(os.urandom(size))
+
+
+ALL = {system.name: system for system in (Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix)}
+ONE_TIER = ("sluice", "haproxy", "nginx")  # the others differ from these in twotier-* only
