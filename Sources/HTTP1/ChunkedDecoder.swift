@@ -13,7 +13,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         case size, sizeExtension, sizeLineFeed
         case data, dataReturn, dataLineFeed
         case trailerStart, trailerName, trailerValue, trailerLineFeed, endLineFeed
-        case ended
+        case ended, failed
     }
     private var state: State = .size
     private var remaining: UInt64 = 0
@@ -31,6 +31,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         case end(Int)
         /// No bytes left to look at.
         case more
+        /// No chunked body, and so at every later call.
         case malformed
     }
 
@@ -47,7 +48,10 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         }
         var position = start
         while position < bytes.count {
-            guard take(bytes[position]) else { return .malformed }
+            guard take(bytes[position]) else {
+                state = .failed
+                return .malformed
+            }
             position += 1
             if state == .data { return .framing(position - start) }
             if state == .ended { return .end(position - start) }
@@ -113,17 +117,19 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         case .endLineFeed:
             guard byte == 0x0a else { return false }
             state = .ended
+        case .failed: return false
         case .data, .ended: preconditionFailure("framing byte in \(state)")
         }
         return true
     }
+}
 
-    private func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
+/// Value of a hexadecimal digit.
+func hexDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x41 + 10
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
     }
 }

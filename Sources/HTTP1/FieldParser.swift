@@ -167,19 +167,25 @@ func decimal(_ value: Span<UInt8>) -> UInt64? {
 @inline(__always)
 func scanToken(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
     precondition(start <= end && end <= bytes.count)
-    return unsafe bytes.withUnsafeBufferPointer { unsafe start + clinux_scan_token($0.baseAddress! + start, end - start) }
+    return unsafe bytes.withUnsafeBufferPointer {
+        unsafe start + clinux_scan_token($0.baseAddress! + start, end - start)
+    }
 }
 
 /// Offset of the first byte from `start` that a field value can't hold, or `end`.
 @inline(__always)
 func scanValue(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
     precondition(start <= end && end <= bytes.count)
-    return unsafe bytes.withUnsafeBufferPointer { unsafe start + clinux_scan_value($0.baseAddress! + start, end - start) }
+    return unsafe bytes.withUnsafeBufferPointer {
+        unsafe start + clinux_scan_value($0.baseAddress! + start, end - start)
+    }
 }
 
 /// Offset of the first byte from `start` that a request target can't hold, or `end`.
 @inline(__always)
 func scanTarget(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
     precondition(start <= end && end <= bytes.count)
-    return unsafe bytes.withUnsafeBufferPointer { unsafe start + clinux_scan_target($0.baseAddress! + start, end - start) }
+    return unsafe bytes.withUnsafeBufferPointer {
+        unsafe start + clinux_scan_target($0.baseAddress! + start, end - start)
+    }
 }

@@ -48,6 +48,8 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         _ bytes: Span<UInt8>, limits: HeadLimits, fields: inout FieldTable
     ) -> ParseOutcome {
         self = RequestHead()
+        // An empty span may have no address, which the scanners need.
+        guard !bytes.isEmpty else { return .incomplete }
         let line = parseRequestLine(bytes, limits)
         guard case .complete = line.outcome else { return line.outcome }
         let outcome = FieldParser.parse(
@@ -72,7 +74,11 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         }
         let methodEnd = scanToken(bytes, 0, count)
         guard methodEnd < count else { return (incomplete(), 0) }
-        guard methodEnd > 0, bytes[methodEnd] == 0x20 else { return (.failed(.malformedRequestLine), 0) }
+        guard methodEnd > 0, bytes[methodEnd] == 0x20 else {
+            // Half of an empty line: `leadingEmptyLines` takes it off once the LF is here.
+            let isHalfLine = bytes.count == 1 && bytes[0] == 0x0d
+            return (isHalfLine ? .incomplete : .failed(.malformedRequestLine), 0)
+        }
         methodLength = methodEnd
         method = unsafe bytes.withUnsafeBufferPointer {
             unsafe Method(UnsafeBufferPointer(rebasing: $0[..<methodEnd]))
@@ -81,14 +87,20 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         let targetEnd = scanTarget(bytes, targetStart, count)
         // " HTTP/1.1" CRLF
         guard targetEnd + 11 <= count else {
-            if targetEnd < count, bytes[targetEnd] != 0x20 { return (.failed(.malformedRequestLine), 0) }
+            // Refuse at once what no further byte can mend, so that such a request isn't waited for.
+            if targetEnd < count, targetEnd == targetStart { return (.failed(.malformedRequestLine), 0) }
+            if let stray = firstStray(bytes, targetEnd..<count, " HTTP/0.0\r\n") {
+                let isLineEnd = stray == targetEnd + 9 && bytes[stray] == 0x0a
+                return (.failed(isLineEnd ? .bareLineEnd : .malformedRequestLine), 0)
+            }
             return (incomplete(), 0)
         }
         targetLength = targetEnd - targetStart
         guard targetLength > 0, bytes[targetEnd] == 0x20 else { return (.failed(.malformedRequestLine), 0) }
         guard let version = httpVersion(bytes, targetEnd + 1) else { return (.failed(.malformedRequestLine), 0) }
         guard bytes[targetEnd + 9] == 0x0d, bytes[targetEnd + 10] == 0x0a else {
-            return (.failed(bytes[targetEnd + 9] == 0x0a ? .bareLineEnd : .malformedRequestLine), 0)
+            let isLineEnd = bytes[targetEnd + 9] == 0x0a || bytes[targetEnd + 9] == 0x0d
+            return (.failed(isLineEnd ? .bareLineEnd : .malformedRequestLine), 0)
         }
         guard version.major == 1, version.minor <= 1 else { return (.failed(.unsupportedVersion), 0) }
         minorVersion = version.minor
@@ -99,8 +111,12 @@ package struct RequestHead: BitwiseCopyable, Sendable {
     private mutating func splitTarget(_ target: Span<UInt8>) -> ParseOutcome {
         originStart = targetStart
         originLength = targetLength
+        if method == .connect {
+            originLength = 0
+            return isAuthority(target, portRequired: true) ? .complete : .failed(.malformedTarget)
+        }
         if target[0] != 0x2f {
-            if method == .connect || target.count == 1 && target[0] == 0x2a && method == .options {
+            if target.count == 1 && target[0] == 0x2a && method == .options {
                 originLength = 0
                 return .complete
             }
@@ -132,32 +148,40 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         return nil
     }
 
-    /// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0, with a valid value.
+    /// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0, with a valid value, also where
+    /// the target's authority takes its place.
     private mutating func checkHost(_ bytes: Span<UInt8>, _ fields: borrowing FieldTable) -> ParseOutcome {
         guard facts.hostCount <= 1 else { return .failed(.malformedHost) }
-        guard facts.hostCount == 1 else {
-            return minorVersion >= 1 ? .failed(.missingHost) : isAbsolute ? checkAuthority(bytes) : .complete
+        if isAbsolute {
+            // RFC 9110 §4.2.1: an http URI with an empty host is invalid.
+            let authority = bytes.extracting(hostStart..<hostStart + hostLength)
+            guard isAuthority(authority) else { return .failed(.malformedHost) }
         }
+        guard facts.hostCount == 1 else { return minorVersion >= 1 ? .failed(.missingHost) : .complete }
         let field = fields[facts.hostIndex]
+        let start = Int(field.valueStart)
+        let length = Int(field.valueLength)
         if !isAbsolute {
-            hostStart = Int(field.valueStart)
-            hostLength = Int(field.valueLength)
+            hostStart = start
+            hostLength = length
         }
-        return checkAuthority(bytes)
-    }
-
-    /// `uri-host [":" port]` (RFC 3986 §3.2.2), without user information; an empty value is allowed.
-    private func checkAuthority(_ bytes: Span<UInt8>) -> ParseOutcome {
-        for index in hostStart..<hostStart + hostLength {
-            switch bytes[index] {
-            case 0x30...0x3a, 0x41...0x5b, 0x5d, 0x61...0x7a: continue
-            // "!$&'()*+,;=" "-._~" and "%"
-            case 0x21, 0x24...0x2e, 0x3b, 0x3d, 0x5f, 0x7e: continue
-            default: return .failed(.malformedHost)
-            }
+        // An empty value stands for a target without authority.
+        guard length == 0 || isAuthority(bytes.extracting(start..<start + length)) else {
+            return .failed(.malformedHost)
         }
         return .complete
     }
+}
+
+/// Offset of the first byte of `range` that does not fit `template`, where `0` stands for any digit; nil when all
+/// that is there fits.
+func firstStray(_ bytes: Span<UInt8>, _ range: Range<Int>, _ template: StaticString) -> Int? {
+    for offset in 0..<min(range.count, template.utf8CodeUnitCount) {
+        let expected = unsafe template.utf8Start[offset]
+        let byte = bytes[range.lowerBound + offset]
+        guard expected == 0x30 ? byte &- 0x30 <= 9 : byte == expected else { return range.lowerBound + offset }
+    }
+    return nil
 }
 
 /// `HTTP/d.d` at an offset; eight bytes must be there.

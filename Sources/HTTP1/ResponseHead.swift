@@ -23,9 +23,11 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         return minorVersion >= 1 || facts.keepsAlive
     }
 
-    /// RFC 9112 §6.3: the rules for responses, in their order.
+    /// RFC 9112 §6.3: the rules for responses, in their order. After a 2xx to CONNECT comes a tunnel, whatever
+    /// the fields say: bytes until the connection ends.
     package func framing(answering method: Method) -> BodyFraming {
         if method == .head || status < 200 || status == 204 || status == 304 { return .none }
+        if method == .connect && status < 300 { return .untilClose }
         if facts.isChunked { return .chunked }
         return facts.hasContentLength ? .length(facts.contentLength) : .untilClose
     }
@@ -40,7 +42,7 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         self = ResponseHead()
         let count = min(bytes.count, limits.headBytesMax)
         // "HTTP/1.1 200" and CRLF, the reason and the space before it left out.
-        guard count >= 14 else { return .incomplete }
+        guard count >= 14 else { return truncated(bytes, count, limits) }
         guard let version = httpVersion(bytes, 0), bytes[8] == 0x20 else { return .failed(.malformedStatusLine) }
         guard version.major == 1, version.minor <= 1 else { return .failed(.unsupportedVersion) }
         minorVersion = version.minor
@@ -54,11 +56,25 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         guard bytes[12] == 0x20 || bytes[12] == 0x0d else { return .failed(.malformedStatusLine) }
         statusLineEnd = scanValue(bytes, 12, count)
         guard statusLineEnd + 1 < count else {
+            if statusLineEnd < count, bytes[statusLineEnd] != 0x0d { return .failed(fault(bytes[statusLineEnd])) }
             return bytes.count >= limits.headBytesMax ? .failed(.headTooLarge) : .incomplete
         }
-        guard bytes[statusLineEnd] == 0x0d, bytes[statusLineEnd + 1] == 0x0a else { return .failed(.bareLineEnd) }
+        guard bytes[statusLineEnd] == 0x0d, bytes[statusLineEnd + 1] == 0x0a else {
+            return .failed(fault(bytes[statusLineEnd]))
+        }
         return FieldParser.parse(
             bytes, from: statusLineEnd + 2, minorVersion: minorVersion, limits: limits, into: &fields, &facts,
             end: &length)
+    }
+    /// What to make of less than the shortest status line: what no further byte can mend is refused at once.
+    private func truncated(_ bytes: Span<UInt8>, _ count: Int, _ limits: HeadLimits) -> ParseOutcome {
+        if firstStray(bytes, 0..<count, "HTTP/0.0 ") != nil { return .failed(.malformedStatusLine) }
+        if count >= 9, bytes[5] != 0x31 || bytes[7] > 0x31 { return .failed(.unsupportedVersion) }
+        if firstStray(bytes, 0..<count, "HTTP/0.0 000") != nil { return .failed(.malformedStatusLine) }
+        return bytes.count >= limits.headBytesMax ? .failed(.headTooLarge) : .incomplete
+    }
+
+    private func fault(_ byte: UInt8) -> HTTP1Error {
+        byte == 0x0a || byte == 0x0d ? .bareLineEnd : .malformedStatusLine
     }
 }
