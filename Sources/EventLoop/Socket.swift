@@ -14,6 +14,9 @@ package enum Transfer: Equatable, Sendable {
 
 /// System calls on sockets: `EINTR` is retried here and nowhere else.
 package enum Socket {
+    /// `SOCK_SEQPACKET`: a connection that keeps message boundaries.
+    package static var sequencedPackets: CInt { CInt(SOCK_SEQPACKET.rawValue) }
+
     // MARK: making
 
     /// A listening TCP socket, non-blocking, with `SO_REUSEPORT` so that each worker has its own queue.

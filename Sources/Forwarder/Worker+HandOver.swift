@@ -27,7 +27,7 @@ extension ForwarderWorker {
         do {
             // A Unix socket connects at once or not at all (unix(7)).
             guard case .connected(let socket) = try Socket.connect(
-                to: .unix(path), type: CInt(SOCK_SEQPACKET.rawValue))
+                to: .unix(path), type: Socket.sequencedPackets)
             else { throw SocketError(call: "connect", code: EINPROGRESS) }
             // Level: answers come in packets, and one `recv` a wake-up takes one.
             try poller.add(

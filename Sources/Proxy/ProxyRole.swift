@@ -42,7 +42,7 @@ package final class ProxyRole: DataRole {
             if let handOverPrefix {
                 let path = "\(handOverPrefix).\(worker).sock"
                 listening.handOver = try ProxyRole.listen("hand-over socket \(path)") { () throws(SocketError) in
-                    try Socket.listen(onPath: path, type: CInt(SOCK_SEQPACKET.rawValue))
+                    try Socket.listen(onPath: path, type: Socket.sequencedPackets)
                 }
                 paths.append(path)
             }
