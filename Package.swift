@@ -104,13 +104,13 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(
-            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage"], swiftSettings: common),
+            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"], swiftSettings: common),
         .testTarget(name: "NodeAgentTests", dependencies: ["NodeAgent", "Balancing", "Snapshot"], swiftSettings: common),
         .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "EventLoop"], swiftSettings: common),
         .testTarget(
             name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"], swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot"], exclude: ["Golden"], swiftSettings: common),
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"], swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests", dependencies: ["ControlPlane", "SiteFile", "NodeLink"], swiftSettings: common),
         .testTarget(name: "IntegrationTests", dependencies: ["TestKit"], swiftSettings: common),

@@ -1,0 +1,188 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+import Snapshot
+import Testing
+
+@testable import Proxy
+
+/// Parses a head, composes what goes out, and gives it as lines.
+private func composedRequest(
+    _ lines: [String], rules: HeaderRules = HeaderRules(), isTrusted: Bool = false, client: String = "192.0.2.7:4711"
+) -> [String] {
+    let bytes = [UInt8]((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+    var head = RequestHead()
+    var fields = FieldTable()
+    let limits = HeadLimits(headBytesMax: 32_768, fieldCountMax: 100)
+    let outcome = head.parse(bytes.span, limits: limits, fields: &fields)
+    #expect(outcome == .complete)
+    let arena = Arena()
+    var writer = HeadWriter()
+    let facts = RequestFacts(
+        client: IPEndpoint(client)!, isTrusted: isTrusted, id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1))
+    bytes.withUnsafeBufferPointer {
+        RequestComposer.write(
+            head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena), facts, into: &writer)
+    }
+    return text(writer).components
+}
+
+private func text(_ writer: borrowing HeadWriter) -> (components: [String], isOverfull: Bool) {
+    let text = String(decoding: UnsafeBufferPointer(start: writer.bytes, count: writer.count), as: UTF8.self)
+    #expect(text.hasSuffix("\r\n\r\n"))
+    return (text.dropLast(4).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init), writer.isOverfull)
+}
+
+private let ours = [
+    "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http", "X-Forwarded-Host: shop.example", "X-Real-IP: 192.0.2.7",
+    "X-Request-Id: 0123456789abcdef0000000000000001", "Via: 1.1 sluice",
+]
+
+@Suite("Request heads to endpoints")
+struct RequestComposerTests {
+    @Test("end-to-end fields stay as they came, ours follow")
+    func plain() {
+        let lines = ["GET /a?b=c HTTP/1.1", "Host: shop.example", "accept:  text/html ", "Cookie: x=1"]
+        #expect(composedRequest(lines) == lines + ours)
+    }
+
+    @Test("hop-by-hop fields and those that Connection names are left out, RFC 9110 §7.6.1")
+    func hopByHop() {
+        let received = [
+            "GET / HTTP/1.1", "Connection: keep-alive, X-Private ,close", "Host: shop.example", "Keep-Alive: 5",
+            "x-private: 1", "TE: trailers", "Upgrade: websocket", "Proxy-Connection: close", "X-Public: 1",
+        ]
+        #expect(composedRequest(received) == ["GET / HTTP/1.1", "Host: shop.example", "X-Public: 1"] + ours)
+    }
+
+    @Test("Connection can't take Host or the framing away")
+    func connectionNamesFraming() {
+        let received = ["POST / HTTP/1.1", "Host: shop.example", "Content-Length: 3", "Connection: host, content-length"]
+        #expect(composedRequest(received) == Array(received.prefix(3)) + ours)
+    }
+
+    @Test("what an untrusted client says of itself is replaced")
+    func untrusted() {
+        let received = [
+            "GET / HTTP/1.1", "Host: shop.example", "X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1",
+            "X-Forwarded-Proto: https", "X-Forwarded-Host: bank.example", "X-Request-Id: evil",
+        ]
+        #expect(composedRequest(received) == Array(received.prefix(2)) + ours)
+    }
+
+    @Test("a trusted proxy's list is continued, its other fields are kept")
+    func trusted() {
+        let received = [
+            "GET / HTTP/1.1", "Host: shop.example", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 203.0.113.10",
+            "X-Forwarded-Proto: https", "X-Request-Id: abc",
+        ]
+        #expect(
+            composedRequest(received, isTrusted: true) == [
+                "GET / HTTP/1.1", "Host: shop.example", "X-Forwarded-Proto: https", "X-Request-Id: abc",
+                "X-Forwarded-For: 203.0.113.9, 203.0.113.10, 192.0.2.7", "X-Forwarded-Host: shop.example",
+                "X-Real-IP: 192.0.2.7", "Via: 1.1 sluice",
+            ])
+    }
+
+    @Test("an absolute target becomes origin form and its authority the Host, RFC 9112 §3.2.2")
+    func absoluteForm() {
+        #expect(
+            composedRequest(["GET http://shop.example?q HTTP/1.1", "Host: bank.example", "A: b"])
+                == ["GET /?q HTTP/1.1", "A: b", "Host: shop.example"] + ours)
+    }
+
+    @Test("HTTP/1.0 goes on as HTTP/1.1 and is said so in Via")
+    func oldVersion() {
+        #expect(
+            composedRequest(["GET / HTTP/1.0", "Host: shop.example"])
+                == ["GET / HTTP/1.1", "Host: shop.example"] + ours.dropLast() + ["Via: 1.0 sluice"])
+    }
+
+    @Test("rules remove, set and add, with variables")
+    func rules() {
+        let rules = HeaderRules(
+            set: [HeaderRule(name: "X-Env", value: [.literal("prod")])],
+            add: [
+                HeaderRule(
+                    name: "X-Seen",
+                    value: [.literal("by "), .variable(.clientIP), .literal("/"), .variable(.host), .variable(.requestID)])
+            ],
+            remove: ["cookie", "x-real-ip"])
+        let received = ["GET / HTTP/1.1", "Host: shop.example", "COOKIE: a", "x-env: dev", "X-Env: test", "Cookies: b"]
+        #expect(
+            composedRequest(received, rules: rules)
+                == ["GET / HTTP/1.1", "Host: shop.example", "Cookies: b"] + ours.filter { !$0.hasPrefix("X-Real-IP") } + [
+                    "X-Env: prod", "X-Seen: by 192.0.2.7/shop.example0123456789abcdef0000000000000001",
+                ])
+    }
+
+    @Test("IPv6 clients are named in canonical form")
+    func version6() {
+        let lines = composedRequest(["GET / HTTP/1.1", "Host: h"], client: "[2001:db8::0:1]:99")
+        #expect(lines.contains("X-Forwarded-For: 2001:db8::1"))
+    }
+}
+
+@Suite("Response heads to clients")
+struct ResponseComposerTests {
+    private func composed(
+        _ lines: [String], rules: HeaderRules = HeaderRules(), closes: Bool = false, statesKeepAlive: Bool = false,
+        dropsTransferEncoding: Bool = false
+    ) -> [String] {
+        let bytes = [UInt8]((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        var head = ResponseHead()
+        var fields = FieldTable()
+        let limits = HeadLimits(headBytesMax: 32_768, fieldCountMax: 100)
+        let outcome = head.parse(bytes.span, limits: limits, fields: &fields)
+        #expect(outcome == .complete)
+        let arena = Arena()
+        var writer = HeadWriter()
+        var date = DateText()
+        date.update(784_111_777)
+        let facts = ResponseFacts(
+            closes: closes, statesKeepAlive: statesKeepAlive, dropsTransferEncoding: dropsTransferEncoding,
+            client: IPEndpoint("192.0.2.7:1")!, id: RequestID())
+        bytes.withUnsafeBufferPointer {
+            ResponseComposer.write(
+                head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena), facts, date: date,
+                host: arena.make("shop.example"), into: &writer)
+        }
+        return text(writer).components
+    }
+
+    @Test("end-to-end fields stay, Date is added when it is missing, RFC 9110 §6.6.1")
+    func plain() {
+        #expect(
+            composed(["HTTP/1.1 200 OK", "Content-Length: 2", "Server: origin"]) == [
+                "HTTP/1.1 200 OK", "Content-Length: 2", "Server: origin", "Date: Sun, 06 Nov 1994 08:49:37 GMT",
+            ])
+        let dated = ["HTTP/1.1 204 No Content", "Date: Sun, 06 Nov 1994 08:49:37 GMT"]
+        #expect(composed(dated) == dated)
+    }
+
+    @Test("the connection is ours: hop-by-hop fields out, close or keep-alive in")
+    func connection() {
+        let received = ["HTTP/1.0 200 OK", "Date: x", "Connection: keep-alive, A", "A: 1", "Keep-Alive: 5"]
+        #expect(composed(received, closes: true) == ["HTTP/1.1 200 OK", "Date: x", "Connection: close"])
+        #expect(composed(received, statesKeepAlive: true) == ["HTTP/1.1 200 OK", "Date: x", "Connection: keep-alive"])
+    }
+
+    @Test("rules")
+    func rules() {
+        let rules = HeaderRules(
+            set: [HeaderRule(name: "X-Frame-Options", value: [.literal("DENY")])], remove: ["server"])
+        #expect(
+            composed(["HTTP/1.1 200 OK", "Date: x", "Server: origin", "x-frame-options: ALLOW"], rules: rules) == [
+                "HTTP/1.1 200 OK", "Date: x", "X-Frame-Options: DENY",
+            ])
+    }
+
+    @Test("chunk framing is dropped for HTTP/1.0 clients")
+    func dropsChunked() {
+        let received = ["HTTP/1.1 200 OK", "Date: x", "Transfer-Encoding: chunked"]
+        #expect(composed(received) == received)
+        #expect(composed(received, closes: true, dropsTransferEncoding: true) == [
+            "HTTP/1.1 200 OK", "Date: x", "Connection: close",
+        ])
+    }
+}
