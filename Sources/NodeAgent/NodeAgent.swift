@@ -220,10 +220,10 @@ package final class NodeAgent {
     private func reportHealthChanges() {
         for change in prober.takeChanges() {
             let name = "\(change.endpoint.pool)/\(change.endpoint.address)"
-            if let failure = change.failure {
-                Log.info("health", "\(name) is down: \(failure)")
-            } else {
-                Log.info("health", "\(name) is up")
+            switch change.cause {
+            case .probesPass: Log.info("health", "\(name) is up")
+            case .probesFail(let failure): Log.info("health", "\(name) is down: \(failure)")
+            case .notProbedAnyMore: Log.info("health", "\(name) is not probed any more")
             }
             role.setHealth(of: change.endpoint, isUp: change.isUp)
         }
@@ -291,5 +291,6 @@ package final class NodeAgent {
                     role: role.role, id: id, pid: UInt32(bitPattern: getpid()), workers: UInt16(clamping: role.workerCount),
                     reach: role.reach, revision: current?.snapshot.revision ?? 0, digest: current?.digest ?? 0,
                     draining: lifecycle.isDraining, uptimeSeconds: (loop.now - startedAt) / 1_000_000_000)))
+        if lifecycle.state == .drained { send(.drained) }
     }
 }
