@@ -5,30 +5,6 @@ import NodeLink
 package import Snapshot
 import Telemetry
 
-/// What the role and operators must know of an endpoint.
-package struct HealthChange: Equatable, Sendable {
-    package enum Cause: Equatable, Sendable {
-        case probesPass
-        case probesFail(ProbeFailure)
-        /// It was down when its check, or the endpoint itself, was taken out of the site.
-        case notProbedAnyMore
-    }
-    package let endpoint: EndpointKey
-    package let cause: Cause
-
-    package init(endpoint: EndpointKey, cause: Cause) {
-        self.endpoint = endpoint
-        self.cause = cause
-    }
-
-    package var isUp: Bool {
-        switch cause {
-        case .probesPass, .notProbedAnyMore: true
-        case .probesFail: false
-        }
-    }
-}
-
 /// Active health checks of one node, on the agent's thread.
 ///
 /// An endpoint is a slot with one timer: the end of the probe under way, or else the start of the next one.
@@ -38,23 +14,11 @@ package struct Prober: ~Copyable {
     /// Shortest interval and timeout that is kept to; the site file's own bounds are above it.
     private static let nanosecondsMin: UInt64 = 10_000_000
 
-    private final class Attempt {
-        let socket: OwnedDescriptor
-        let generation: UInt32
-        var exchange: ProbeExchange
-
-        init(_ socket: consuming OwnedDescriptor, generation: UInt32, _ exchange: ProbeExchange) {
-            self.socket = socket
-            self.generation = generation
-            self.exchange = exchange
-        }
-    }
-
     private final class Target {
         let key: EndpointKey
         var check: HealthCheck
         var health: HealthState
-        var attempt: Attempt?
+        var attempt: ProbeAttempt?
         var isQueued = false
         /// When the last probe began: the interval counts from there.
         var startedAt: UInt64 = 0
@@ -149,52 +113,8 @@ package struct Prober: ~Copyable {
         guard Int(token.slot) < targets.count, let target = targets[Int(token.slot)], let attempt = target.attempt,
             attempt.generation == token.generation
         else { return }
-        if let result = Prober.advance(attempt, readiness) { finish(token.slot, target, result, in: &loop) }
+        if let result = attempt.advance(readiness) { finish(token.slot, target, result, in: &loop) }
         startQueued(in: &loop)
-    }
-
-    private static func advance(_ attempt: Attempt, _ readiness: Readiness) -> ProbeResult? {
-        let socket = attempt.socket.rawValue
-        if !attempt.exchange.isConnected {
-            guard readiness.isWritable else { return nil }
-            let code = Socket.pendingError(socket)
-            guard code == 0 else { return attempt.exchange.broke(code) }
-            if let result = attempt.exchange.connected() { return result }
-        }
-        if let result = send(attempt) { return result }
-        return readiness.isReadable ? receive(attempt) : nil
-    }
-
-    private static func send(_ attempt: Attempt) -> ProbeResult? {
-        while !attempt.exchange.unsent.isEmpty {
-            let transfer = unsafe attempt.exchange.unsent.withUnsafeBufferPointer { bytes in
-                unsafe Socket.send(attempt.socket.rawValue, bytes.baseAddress!, bytes.count)
-            }
-            switch transfer {
-            case .bytes(let count): attempt.exchange.sent(count)
-            case .wouldBlock: return nil
-            case .endOfStream: return attempt.exchange.ended()
-            case .failed(let code): return attempt.exchange.broke(code)
-            }
-        }
-        return nil
-    }
-
-    private static func receive(_ attempt: Attempt) -> ProbeResult? {
-        // One read takes the whole answer of most endpoints, so that closing sends FIN and not RST.
-        var bytes = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
-            let transfer = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-                unsafe Socket.receive(attempt.socket.rawValue, buffer.baseAddress!, buffer.count)
-            }
-            switch transfer {
-            case .bytes(let count):
-                if let result = attempt.exchange.received(bytes[..<count]) { return result }
-            case .wouldBlock: return nil
-            case .endOfStream: return attempt.exchange.ended()
-            case .failed(let code): return attempt.exchange.broke(code)
-            }
-        }
     }
 
     // MARK: starting and ending probes
@@ -238,7 +158,7 @@ package struct Prober: ~Copyable {
         in loop: inout AgentLoop
     ) throws(SocketError) {
         generation = (generation + 1) & 0xff_ffff
-        let attempt = Attempt(socket, generation: generation, exchange)
+        let attempt = ProbeAttempt(socket, generation: generation, exchange)
         let token = Token(kind: AgentLoop.Source.probe.rawValue, slot: slot, generation: generation)
         try loop.poller.add(attempt.socket.rawValue, token, .stream)
         target.attempt = attempt

@@ -9,9 +9,9 @@ package struct Signals: ~Copyable {
     /// Call on the main thread before any other thread starts: threads inherit the mask.
     package init() throws(SocketError) {
         // splice and write have no MSG_NOSIGNAL.
-        unsafe _ = signal(SIGPIPE, SIG_IGN)
+        _ = signal(SIGPIPE, SIG_IGN)
         // Nodes have no terminal and read no file that could be read again.
-        unsafe _ = signal(SIGHUP, SIG_IGN)
+        _ = signal(SIGHUP, SIG_IGN)
         var mask = sigset_t()
         unsafe sigemptyset(&mask)
         unsafe sigaddset(&mask, SIGTERM)

@@ -38,7 +38,10 @@ struct TimerWheelTests {
         var deadlines: [UInt32: UInt64] = [:]
         let ids: UInt32 = seed % 2 == 0 ? 8 : 700
         // Spans from below a tick to hours, so that every level is used.
-        func span() -> UInt64 { UInt64.random(in: 0..<1 << UInt64.random(in: 1...46, using: &numbers), using: &numbers) }
+        func span() -> UInt64 {
+            let magnitude = UInt64.random(in: 1...46, using: &numbers)
+            return UInt64.random(in: 0..<1 << magnitude, using: &numbers)
+        }
         for step in 0..<4000 {
             let id = UInt32.random(in: 0..<ids, using: &numbers)
             switch Int.random(in: 0..<10, using: &numbers) {
@@ -76,7 +79,8 @@ struct TimerWheelTests {
         var wheel = TimerWheel(now: now)
         var deadlines: [UInt32: UInt64] = [:]
         for id in 0..<200 as Range<UInt32> {
-            let deadline = now + UInt64.random(in: 1..<1 << UInt64.random(in: 20...44, using: &numbers), using: &numbers)
+            let magnitude = UInt64.random(in: 20...44, using: &numbers)
+            let deadline = now + UInt64.random(in: 1..<1 << magnitude, using: &numbers)
             wheel.set(id, at: deadline)
             deadlines[id] = deadline
         }
@@ -112,7 +116,9 @@ struct TimerWheelTests {
         #expect(wheel.millisecondsUntilNext(now: 5) == -1)
     }
 
-    @Test("an id fires at its deadline's tick, not before", arguments: [0, 1, 62, 63, 64, 65, 4095, 4096, 262_143, 262_144])
+    @Test(
+        "an id fires at its deadline's tick, not before",
+        arguments: [0, 1, 62, 63, 64, 65, 4095, 4096, 262_143, 262_144])
     func edges(ticks: UInt64) {
         for start in [0, 1, 63, 64, 4095] as [UInt64] {
             let now = start * Self.tick

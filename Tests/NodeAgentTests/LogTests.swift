@@ -7,7 +7,9 @@ struct LogTests {
         String(decoding: Log.line(level, "link", message, seconds: 0, milliseconds: 0), as: UTF8.self)
     }
 
-    @Test("one line: time, level, component, message", arguments: [(Log.Level.error, "error"), (.warning, "warning"), (.info, "info")])
+    @Test(
+        "one line: time, level, component, message",
+        arguments: [(Log.Level.error, "error"), (.warning, "warning"), (.info, "info")])
     func format(level: Log.Level, word: String) {
         #expect(line(level, "lost") == "1970-01-01T00:00:00.000Z \(word) link: lost\n")
     }

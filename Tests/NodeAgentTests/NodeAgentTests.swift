@@ -196,7 +196,9 @@ struct NodeAgentTests {
     @Test("stored files that can't be used are kept aside and the node starts")
     func corruptStore() throws {
         try FileSystem.makeDirectory(bench.store.directory)
-        for file in [NodeStore.File.snapshot, .membership] { try FileSystem.replace(bench.store.path(of: file), with: [1, 2]) }
+        for file in [NodeStore.File.snapshot, .membership] {
+            try FileSystem.replace(bench.store.path(of: file), with: [1, 2])
+        }
         let control = try ScriptedControlPlane(path: bench.linkPath)
         let (role, ended) = bench.start()
         #expect(try control.accept().revision == 0)
@@ -243,8 +245,9 @@ struct NodeAgentTests {
             return
         }
         func value(_ name: String, _ endpoint: String? = nil) -> Double? {
-            report.samples.first { sample in
-                sample.name == name && (endpoint == nil || sample.labels.contains(Sample.Label("endpoint", endpoint ?? "")))
+            let label = endpoint.map { Sample.Label("endpoint", $0) }
+            return report.samples.first { sample in
+                sample.name == name && (label == nil || sample.labels.contains { $0 == label })
             }?.value
         }
         #expect(value("x_total") == 5)

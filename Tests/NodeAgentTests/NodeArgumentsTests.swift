@@ -9,7 +9,8 @@ private let least = ["--id", "proxy-1", "--state", "/s", "--link", "/l"]
 /// Arguments and what the message must say.
 private let wrongUsage: [([String], String)] = [
     ([], "no role"), (["router"] + least, "router"), (["proxy"] + Array(least.dropFirst(2)), "--id is missing"),
-    (["proxy"] + Array(least.dropLast(2)), "--link is missing"), (["proxy"] + Array(least.dropLast()), "--link needs a value"),
+    (["proxy"] + Array(least.dropLast(2)), "--link is missing"),
+    (["proxy"] + Array(least.dropLast()), "--link needs a value"),
     (["proxy"] + least + ["--id", "b"], "--id is given twice"), (["proxy"] + least + ["--x"], "--x"),
     (["proxy"] + least + ["extra"], "extra"), (["proxy"] + least + ["--address", "host:1"], "host:1"),
     (["proxy"] + least + ["--forwarders", "10.0.0.1/8"], "10.0.0.1/8"),

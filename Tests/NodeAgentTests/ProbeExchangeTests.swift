@@ -28,7 +28,8 @@ struct ProbeExchangeTests {
     @Test(
         "http: the request names the endpoint",
         arguments: [
-            ("127.0.0.1:9001", "127.0.0.1:9001"), ("[2001:db8::1]:80", "[2001:db8::1]:80"), ("unix:/run/a", "localhost"),
+            ("127.0.0.1:9001", "127.0.0.1:9001"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"), ("unix:/run/a", "localhost"),
         ])
     func request(address: String, host: String) {
         let exchange = ProbeExchange(.http(path: "/healthz", expect: [200...399]), to: SocketAddress(address)!)
