@@ -33,7 +33,11 @@ extension NodeAgent {
             try serve(stored.snapshot, digest: stored.digest)
             Log.info("node", "\(id): serving the stored revision \(stored.snapshot.revision)")
         } catch {
-            Log.warning("node", "\(id): stored revision \(stored.snapshot.revision) can't be served: \(error.message)")
+            if error != refusal {
+                let revision = stored.snapshot.revision
+                Log.warning("node", "\(id): stored revision \(revision) can't be served yet: \(error.message)")
+            }
+            refusal = error
             loop.timers.set(AgentLoop.Timer.storedSnapshot, at: deadline(after: .seconds(1)))
         }
     }

@@ -32,6 +32,8 @@ package final class NodeAgent {
     var membership: Membership?
     /// A stored snapshot that the role refused; tried again until it is served or another one comes.
     var refused: NodeStore.StoredSnapshot?
+    /// Why, as logged last.
+    var refusal: RoleError?
     private var isLinkLossLogged = false
     private let startedAt: UInt64
     let startedAtWallSeconds: Int64

@@ -16,11 +16,14 @@ private final class ScriptedRole: DataRole, Sendable {
     let workerCount = 1
     let reach: NodeReach? = .handOver(prefix: "/run/proxy-1", workers: 1)
     let mailbox: AgentMailbox
-    private let state = Mutex<(calls: [Call], holdsConnections: Bool)>(([], false))
+    private let holdsConnections: Bool
+    private let state: Mutex<(calls: [Call], refusals: Int)>
 
-    init(mailbox: AgentMailbox, holdsConnections: Bool = false) {
+    /// - Parameter refusals: How many snapshots it refuses before it takes one.
+    init(mailbox: AgentMailbox, holdsConnections: Bool, refusals: Int) {
         self.mailbox = mailbox
-        state.withLock { $0.holdsConnections = holdsConnections }
+        self.holdsConnections = holdsConnections
+        state = Mutex(([], refusals))
     }
 
     var calls: [Call] { state.withLock { $0.calls } }
@@ -28,7 +31,11 @@ private final class ScriptedRole: DataRole, Sendable {
     private func note(_ call: Call) { state.withLock { $0.calls.append(call) } }
 
     func apply(_ snapshot: Snapshot) throws(RoleError) {
-        if snapshot.site == "refused" { throw RoleError("listener web: cannot bind") }
+        let isRefused = state.withLock { state in
+            state.refusals -= 1
+            return state.refusals >= 0 || snapshot.site == "refused"
+        }
+        if isRefused { throw RoleError("listener web: cannot bind") }
         note(.snapshot(snapshot.revision))
     }
 
@@ -43,7 +50,7 @@ private final class ScriptedRole: DataRole, Sendable {
 
     func drain() {
         note(.drain)
-        if !state.withLock({ $0.holdsConnections }) { mailbox.post(.drained(worker: 0)) }
+        if !holdsConnections { mailbox.post(.drained(worker: 0)) }
     }
 
     func resume() { note(.resume) }
@@ -108,9 +115,9 @@ private final class NodeBench {
     var store: NodeStore { NodeStore(state: directory.path, id: "proxy-1") }
 
     /// Starts a node; its exit status arrives in the mailbox.
-    func start(holdsConnections: Bool = false) -> (role: ScriptedRole, ended: Mailbox<CInt>) {
+    func start(holdsConnections: Bool = false, refusals: Int = 0) -> (role: ScriptedRole, ended: Mailbox<CInt>) {
         let mailbox = AgentMailbox()
-        let role = ScriptedRole(mailbox: mailbox, holdsConnections: holdsConnections)
+        let role = ScriptedRole(mailbox: mailbox, holdsConnections: holdsConnections, refusals: refusals)
         let ended = Mailbox<CInt>()
         let (state, link) = (directory.path, linkPath)
         Thread.start("agent") {
@@ -189,6 +196,23 @@ struct NodeAgentTests {
         let hello = try control.accept()
         #expect(role.calls == [.snapshot(9), .membership(3)])
         #expect(hello.revision == 9 && Frame.applied(revision: 9, digest: hello.digest) == snapshot(9).applied)
+        control.send(.stop(deadline: hour))
+        #expect(try bench.status(ended) == 0)
+    }
+
+    @Test("a stored snapshot that can't be served yet is tried again, and kept")
+    func storedIsRefused() throws {
+        let stored = snapshot(9).bytes
+        try bench.store.save(snapshot: stored)
+        let control = try ScriptedControlPlane(path: bench.linkPath)
+        let (role, ended) = bench.start(refusals: 1)
+        #expect(try control.accept().revision == 0)
+        let deadline = Clock.monotonicNanoseconds() + 10_000_000_000
+        while role.calls.isEmpty, Clock.monotonicNanoseconds() < deadline {
+            _ = try control.ask(.reportRequest(id: 1))
+        }
+        #expect(role.calls == [.snapshot(9)])
+        #expect(try FileSystem.read(bench.store.path(of: .snapshot), bytesMax: stored.count) == stored)
         control.send(.stop(deadline: hour))
         #expect(try bench.status(ended) == 0)
     }
