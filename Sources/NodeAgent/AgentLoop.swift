@@ -29,6 +29,9 @@ package struct AgentLoop: ~Copyable {
         timers = TimerWheel(now: now)
     }
 
+    /// Reads the clock again, after work that may have taken long: a deadline counted from the turn's start would be early.
+    package mutating func refreshNow() { now = Clock.monotonicNanoseconds() }
+
     /// Sleeps until something happens or a timer is due: for ever when there is neither.
     ///
     /// - Returns: Events to take with `poller.event(at:)`.

@@ -44,6 +44,8 @@ extension NodeAgent {
 
     private func serve(_ snapshot: Snapshot, digest: UInt64) throws(RoleError) {
         try role.apply(snapshot)
+        // Applying and probing begin apart: a slow start of listeners is no slow endpoint.
+        loop.refreshNow()
         refused = nil
         loop.timers.cancel(AgentLoop.Timer.storedSnapshot)
         current = Current(snapshot: snapshot, digest: digest)

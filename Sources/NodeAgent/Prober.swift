@@ -36,7 +36,8 @@ package struct Prober: ~Copyable {
     private var free: [UInt32] = []
     private var slots: [EndpointKey: UInt32] = [:]
     private var queue: [UInt32] = []
-    private var underWay = 0
+    /// Probes that have a socket now.
+    package private(set) var underWay = 0
     private var generation: UInt32 = 0
     private var random: RandomSource
     private var changes: [HealthChange] = []

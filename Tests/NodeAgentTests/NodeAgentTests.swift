@@ -304,8 +304,10 @@ struct NodeAgentTests {
         let control = try ScriptedControlPlane(path: bench.linkPath)
         let (role, ended) = bench.start(holdsConnections: true)
         _ = try control.accept()
+        let began = Clock.monotonicNanoseconds()
         control.send(.stop(deadline: .milliseconds(50)))
         #expect(try bench.status(ended) == 0)
+        #expect(Clock.monotonicNanoseconds() - began >= 50_000_000)
         #expect(role.calls == [.drain])
     }
 

@@ -161,6 +161,7 @@ struct ProberTests {
         // One address in many pools: each is an endpoint of its own.
         let keys = (0..<Prober.probesMax + excess).map { EndpointKey(pool: "p\($0)", address: .ip(endpoint.address)) }
         bench.update(keys.map { ($0, check(interval: .seconds(1000))) })
+        #expect(bench.prober.underWay == min(keys.count, Prober.probesMax))
         try bench.run("all up") { bench in keys.allSatisfy { bench.prober.status(of: $0) == .up } }
         #expect(bench.changes.count == keys.count)
     }
