@@ -1,9 +1,9 @@
-import EventLoop
+package import EventLoop
 
 /// What the agent waits on: one epoll set, one wheel, the turn's time.
-struct AgentLoop: ~Copyable {
+package struct AgentLoop: ~Copyable {
     /// What an event is for: the token's kind.
-    enum Source: UInt8 {
+    package enum Source: UInt8 {
         case signals = 1
         case mailbox = 2
         case link = 3
@@ -11,28 +11,31 @@ struct AgentLoop: ~Copyable {
     }
 
     /// Timer ids; probes use `firstProbe` + slot.
-    enum Timer {
-        static let link: UInt32 = 0
-        static let lifecycle: UInt32 = 1
-        static let storedSnapshot: UInt32 = 2
-        static let firstProbe: UInt32 = 16
+    package enum Timer {
+        package static let link: UInt32 = 0
+        package static let lifecycle: UInt32 = 1
+        package static let storedSnapshot: UInt32 = 2
+        package static let firstProbe: UInt32 = 16
     }
 
-    var poller: Poller
-    var timers: TimerWheel
+    package var poller: Poller
+    package var timers: TimerWheel
     /// Monotonic nanoseconds, read once a turn.
-    var now: UInt64
+    package var now: UInt64
 
-    init() throws(SocketError) {
+    package init() throws(SocketError) {
         poller = try Poller()
         now = Clock.monotonicNanoseconds()
         timers = TimerWheel(now: now)
     }
 
+    /// Reads the clock again, after work that may have taken long: a deadline counted from the turn's start would be early.
+    package mutating func refreshNow() { now = Clock.monotonicNanoseconds() }
+
     /// Sleeps until something happens or a timer is due: for ever when there is neither.
     ///
     /// - Returns: Events to take with `poller.event(at:)`.
-    mutating func wait() -> Int {
+    package mutating func wait() -> Int {
         let count = poller.wait(timeoutMilliseconds: timers.millisecondsUntilNext(now: Clock.monotonicNanoseconds()))
         now = Clock.monotonicNanoseconds()
         return count

@@ -19,7 +19,10 @@ package protocol DataRole: AnyObject {
     /// Takes the whole membership. Each worker posts `.membershipApplied` once it acts on it.
     func apply(_ membership: Membership)
 
-    /// Whether an endpoint's probes pass. Endpoints without a health check are never named here.
+    /// Whether an endpoint's probes pass; one that was never named here is taken to be up.
+    ///
+    /// Said when it changes, and for each endpoint that is down again after each `apply(_: Snapshot)`. An endpoint that
+    /// was down when its check or the endpoint itself went is called up once more, so that nothing stays down for good.
     func setHealth(of endpoint: EndpointKey, isUp: Bool)
 
     /// Each worker posts `.report` with that id.

@@ -6,6 +6,12 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
     package let path: String
     package let code: CInt
 
+    package init(call: String, path: String, code: CInt) {
+        self.call = call
+        self.path = path
+        self.code = code
+    }
+
     package var description: String { "\(call) \(path): \(unsafe String(cString: strerror(code)))" }
 }
 

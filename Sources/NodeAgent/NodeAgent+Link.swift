@@ -17,6 +17,7 @@ extension NodeAgent {
     }
 
     private func handle(_ frame: Frame) {
+        loop.refreshNow()
         switch frame {
         case .snapshot(let bytes): receive(snapshot: bytes)
         case .membership(let membership): receive(membership)

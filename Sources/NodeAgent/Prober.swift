@@ -1,44 +1,24 @@
-import Balancing
-import EventLoop
+package import Balancing
+package import EventLoop
 import Glibc
 import NodeLink
-import Snapshot
+package import Snapshot
 import Telemetry
-
-/// An endpoint came up or went down.
-struct HealthChange: Equatable {
-    let endpoint: EndpointKey
-    let isUp: Bool
-    /// Why it is down; nil when it is up.
-    let failure: ProbeFailure?
-}
 
 /// Active health checks of one node, on the agent's thread.
 ///
 /// An endpoint is a slot with one timer: the end of the probe under way, or else the start of the next one.
-struct Prober: ~Copyable {
+package struct Prober: ~Copyable {
     /// Probes under way at most; more wait in line, so that thousands of endpoints need few descriptors.
-    static let probesMax = 256
+    package static let probesMax = 256
     /// Shortest interval and timeout that is kept to; the site file's own bounds are above it.
     private static let nanosecondsMin: UInt64 = 10_000_000
-
-    private final class Attempt {
-        let socket: OwnedDescriptor
-        let generation: UInt32
-        var exchange: ProbeExchange
-
-        init(_ socket: consuming OwnedDescriptor, generation: UInt32, _ exchange: ProbeExchange) {
-            self.socket = socket
-            self.generation = generation
-            self.exchange = exchange
-        }
-    }
 
     private final class Target {
         let key: EndpointKey
         var check: HealthCheck
         var health: HealthState
-        var attempt: Attempt?
+        var attempt: ProbeAttempt?
         var isQueued = false
         /// When the last probe began: the interval counts from there.
         var startedAt: UInt64 = 0
@@ -56,21 +36,22 @@ struct Prober: ~Copyable {
     private var free: [UInt32] = []
     private var slots: [EndpointKey: UInt32] = [:]
     private var queue: [UInt32] = []
-    private var underWay = 0
+    /// Probes that have a socket now.
+    package private(set) var underWay = 0
     private var generation: UInt32 = 0
     private var random: RandomSource
     private var changes: [HealthChange] = []
 
-    init(seed: UInt64) { random = RandomSource(seed: seed) }
+    package init(seed: UInt64) { random = RandomSource(seed: seed) }
 
     /// What a probe has found so far; `.unknown` for an endpoint that isn't probed.
-    func status(of endpoint: EndpointKey) -> HealthState.Status {
+    package func status(of endpoint: EndpointKey) -> HealthState.Status {
         guard let slot = slots[endpoint], let target = targets[Int(slot)] else { return .unknown }
         return target.health.status
     }
 
-    /// Endpoints that are down.
-    var down: [EndpointKey] {
+    /// Endpoints that are down now.
+    package var down: [EndpointKey] {
         targets.compactMap { target in
             guard let target, !target.health.isUsable else { return nil }
             return target.key
@@ -78,13 +59,13 @@ struct Prober: ~Copyable {
     }
 
     /// What has changed since the last call.
-    mutating func takeChanges() -> [HealthChange] {
+    package mutating func takeChanges() -> [HealthChange] {
         defer { changes = [] }
         return changes
     }
 
     /// Probes these endpoints from now on. One that was probed before keeps its state; a new one is probed at once.
-    mutating func update(_ probes: [(key: EndpointKey, check: HealthCheck)], in loop: inout AgentLoop) {
+    package mutating func update(_ probes: [(key: EndpointKey, check: HealthCheck)], in loop: inout AgentLoop) {
         let kept = Set(probes.map(\.key))
         for (key, slot) in slots where !kept.contains(key) { remove(slot, key, in: &loop) }
         for (key, check) in probes {
@@ -106,7 +87,10 @@ struct Prober: ~Copyable {
     }
 
     private mutating func remove(_ slot: UInt32, _ key: EndpointKey, in loop: inout AgentLoop) {
-        if targets[Int(slot)]?.attempt != nil { underWay -= 1 }
+        if let target = targets[Int(slot)] {
+            if target.attempt != nil { underWay -= 1 }
+            if !target.health.isUsable { changes.append(HealthChange(endpoint: key, cause: .notProbedAnyMore)) }
+        }
         targets[Int(slot)] = nil
         slots[key] = nil
         queue.removeAll { $0 == slot }
@@ -116,7 +100,7 @@ struct Prober: ~Copyable {
 
     // MARK: events
 
-    mutating func timerFired(slot: UInt32, in loop: inout AgentLoop) {
+    package mutating func timerFired(slot: UInt32, in loop: inout AgentLoop) {
         guard let target = targets[Int(slot)] else { return }
         if let attempt = target.attempt {
             finish(slot, target, attempt.exchange.timedOut(), in: &loop)
@@ -126,56 +110,12 @@ struct Prober: ~Copyable {
         startQueued(in: &loop)
     }
 
-    mutating func ready(_ token: Token, _ readiness: Readiness, in loop: inout AgentLoop) {
+    package mutating func ready(_ token: Token, _ readiness: Readiness, in loop: inout AgentLoop) {
         guard Int(token.slot) < targets.count, let target = targets[Int(token.slot)], let attempt = target.attempt,
             attempt.generation == token.generation
         else { return }
-        if let result = Prober.advance(attempt, readiness) { finish(token.slot, target, result, in: &loop) }
+        if let result = attempt.advance(readiness) { finish(token.slot, target, result, in: &loop) }
         startQueued(in: &loop)
-    }
-
-    private static func advance(_ attempt: Attempt, _ readiness: Readiness) -> ProbeResult? {
-        let socket = attempt.socket.rawValue
-        if !attempt.exchange.isConnected {
-            guard readiness.isWritable else { return nil }
-            let code = Socket.pendingError(socket)
-            guard code == 0 else { return attempt.exchange.broke(code) }
-            if let result = attempt.exchange.connected() { return result }
-        }
-        if let result = send(attempt) { return result }
-        return readiness.isReadable ? receive(attempt) : nil
-    }
-
-    private static func send(_ attempt: Attempt) -> ProbeResult? {
-        while !attempt.exchange.unsent.isEmpty {
-            let transfer = unsafe attempt.exchange.unsent.withUnsafeBufferPointer { bytes in
-                unsafe Socket.send(attempt.socket.rawValue, bytes.baseAddress!, bytes.count)
-            }
-            switch transfer {
-            case .bytes(let count): attempt.exchange.sent(count)
-            case .wouldBlock: return nil
-            case .endOfStream: return attempt.exchange.ended()
-            case .failed(let code): return attempt.exchange.broke(code)
-            }
-        }
-        return nil
-    }
-
-    private static func receive(_ attempt: Attempt) -> ProbeResult? {
-        // One read takes the whole answer of most endpoints, so that closing sends FIN and not RST.
-        var bytes = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
-            let transfer = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-                unsafe Socket.receive(attempt.socket.rawValue, buffer.baseAddress!, buffer.count)
-            }
-            switch transfer {
-            case .bytes(let count):
-                if let result = attempt.exchange.received(bytes[..<count]) { return result }
-            case .wouldBlock: return nil
-            case .endOfStream: return attempt.exchange.ended()
-            case .failed(let code): return attempt.exchange.broke(code)
-            }
-        }
     }
 
     // MARK: starting and ending probes
@@ -219,7 +159,7 @@ struct Prober: ~Copyable {
         in loop: inout AgentLoop
     ) throws(SocketError) {
         generation = (generation + 1) & 0xff_ffff
-        let attempt = Attempt(socket, generation: generation, exchange)
+        let attempt = ProbeAttempt(socket, generation: generation, exchange)
         let token = Token(kind: AgentLoop.Source.probe.rawValue, slot: slot, generation: generation)
         try loop.poller.add(attempt.socket.rawValue, token, .stream)
         target.attempt = attempt
@@ -236,26 +176,23 @@ struct Prober: ~Copyable {
             underWay -= 1
         }
         schedule(slot, target, in: &loop)
-        var failure: ProbeFailure?
-        let transition: HealthState.Transition
         switch result {
-        case .passed: transition = target.health.probePassed()
-        case .failed(let reason):
-            failure = reason
-            transition = target.health.probeFailed()
+        case .passed:
+            target.isInconclusive = false
+            if target.health.probePassed() == .becameUp {
+                changes.append(HealthChange(endpoint: target.key, cause: .probesPass))
+            }
+        case .failed(let failure):
+            target.isInconclusive = false
+            if target.health.probeFailed() == .becameDown {
+                changes.append(HealthChange(endpoint: target.key, cause: .probesFail(failure)))
+            }
         case .inconclusive(let code):
             if !target.isInconclusive {
                 let error = SocketError(call: "connect", code: code)
                 Log.warning("health", "\(target.key.pool)/\(target.key.address) can't be probed: \(error)")
             }
             target.isInconclusive = true
-            return
-        }
-        target.isInconclusive = false
-        switch transition {
-        case .none: break
-        case .becameUp: changes.append(HealthChange(endpoint: target.key, isUp: true, failure: nil))
-        case .becameDown: changes.append(HealthChange(endpoint: target.key, isUp: false, failure: failure))
         }
     }
 

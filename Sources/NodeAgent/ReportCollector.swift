@@ -34,9 +34,9 @@ package struct ReportCollector {
     ///
     /// - Returns: The node's samples once every worker has answered; nil before, and for a report nobody waits for.
     package mutating func add(id: UInt64, worker: Int, _ samples: [Sample]) -> [Sample]? {
-        guard let index = pending.firstIndex(where: { $0.id == id }), pending[index].waiting.remove(worker) != nil else {
-            return nil
-        }
+        guard let index = pending.firstIndex(where: { $0.id == id }),
+            pending[index].waiting.remove(worker) != nil
+        else { return nil }
         for sample in samples {
             let series = Series(name: sample.name, labels: sample.labels)
             if let position = pending[index].positions[series] {
