@@ -18,7 +18,7 @@ enum HeadInvariants {
                 return "\(fault), limits \(limits)"
             }
             let length = request.outcome == .complete ? request.head.length : nil
-            let fault = growthFault(bytes, request.outcome, length) { bytes in
+            let fault = growthFault(bytes, request.outcome, length, limits) { bytes in
                 let other = ParsedRequest(bytes, limits: limits)
                 return (other.outcome, other.head.length)
             }
@@ -37,7 +37,7 @@ enum HeadInvariants {
                 return "\(fault), limits \(limits)"
             }
             let length = response.outcome == .complete ? response.head.length : nil
-            let fault = growthFault(bytes, response.outcome, length) { bytes in
+            let fault = growthFault(bytes, response.outcome, length, limits) { bytes in
                 let other = ParsedResponse(bytes, limits: limits)
                 return (other.outcome, other.head.length)
             }
@@ -123,14 +123,17 @@ enum HeadInvariants {
 
     /// Each prefix is incomplete, or has failed as the whole has; what comes after the head changes nothing.
     private static func growthFault(
-        _ bytes: [UInt8], _ outcome: ParseOutcome, _ length: Int?, parse: ([UInt8]) -> (ParseOutcome, Int)
+        _ bytes: [UInt8], _ outcome: ParseOutcome, _ length: Int?, _ limits: HeadLimits,
+        parse: ([UInt8]) -> (ParseOutcome, Int)
     ) -> String? {
         let end = length ?? bytes.count
         let stride = max(1, end / 32)
         var position = 0
         while position < end {
-            let prefix = parse(Array(bytes[..<position])).0
-            if prefix != .incomplete, prefix != outcome || length != nil { return "prefix \(position): \(prefix)" }
+            let prefix = Array(bytes[..<position])
+            let early = parse(prefix).0
+            if early != .incomplete, early != outcome || length != nil { return "prefix \(position): \(early)" }
+            if let fault = unseenFault(prefix, early, limits) { return "prefix \(position): \(fault)" }
             position += end - position > 8 ? stride : 1
         }
         guard outcome != .incomplete else { return nil }
