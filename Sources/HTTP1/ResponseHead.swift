@@ -71,6 +71,7 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         if firstStray(bytes, 0..<count, "HTTP/0.0 ") != nil { return .failed(.malformedStatusLine) }
         if count >= 9, bytes[5] != 0x31 || bytes[7] > 0x31 { return .failed(.unsupportedVersion) }
         if firstStray(bytes, 0..<count, "HTTP/0.0 000") != nil { return .failed(.malformedStatusLine) }
+        if count == 13, bytes[12] != 0x20 && bytes[12] != 0x0d { return .failed(.malformedStatusLine) }
         return bytes.count >= limits.headBytesMax ? .failed(.headTooLarge) : .incomplete
     }
 

@@ -1,0 +1,7 @@
+/// Request heads (RFC 9112 §3, §5). libFuzzer calls this with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let input = [UInt8](UnsafeBufferPointer(start: start, count: count))
+    if let fault = HeadInvariants.requestFault(input) { fatalError(fault) }
+    return 0
+}
