@@ -95,7 +95,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: common, linkerSettings: staticRuntime),
+            swiftSettings: common),
 
         // Fake clock, scripted peers, real processes: for tests only.
         .target(name: "TestKit", swiftSettings: common),

@@ -177,6 +177,11 @@ struct ResponseComposerTests {
             ])
     }
 
+    @Test("204 has no framing, RFC 9110 §8.6", arguments: ["Content-Length: 0", "Transfer-Encoding: chunked"])
+    func noContent(framing: String) {
+        #expect(composed(["HTTP/1.1 204 No Content", framing, "Date: x"]) == ["HTTP/1.1 204 No Content", "Date: x"])
+    }
+
     @Test("chunk framing is dropped for HTTP/1.0 clients")
     func dropsChunked() {
         let received = ["HTTP/1.1 200 OK", "Date: x", "Transfer-Encoding: chunked"]

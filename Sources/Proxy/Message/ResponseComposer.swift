@@ -27,10 +27,14 @@ enum ResponseComposer {
         out.append("HTTP/1.1 ")
         unsafe out.append(received + head.statusStart, head.statusLineEnd - head.statusStart)
         out.append("\r\n")
+        let hasNoFraming = head.status < 200 || head.status == 204
         var runStart = fields.count > 0 ? Int(fields[0].nameStart) : head.length - 2
         for index in 0..<fields.count {
             let field = fields[index]
-            var isDropped = field.id.isHopByHop || field.id == .transferEncoding && facts.dropsTransferEncoding
+            var isDropped = field.id.isHopByHop
+            // 1xx and 204 have no body, and so no framing (RFC 9110 §8.6, RFC 9112 §6.1).
+            if field.id == .transferEncoding { isDropped = facts.dropsTransferEncoding || hasNoFraming }
+            if field.id == .contentLength { isDropped = hasNoFraming }
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }
