@@ -63,7 +63,9 @@ package actor Controller: NodeLinkDelegate {
     /// Reports that are asked for, and the nodes that have not answered.
     var awaitedReports: [UInt64: Set<String>] = [:]
     var reportRequests: UInt64 = 0
-    /// Answers to the snapshot that is being delivered, by node.
+    /// Nodes whose answer to a snapshot a change waits for.
+    var awaitedDeliveries: Set<String> = []
+    /// Their answers.
     var deliveries: [String: Delivery] = [:]
     /// Snapshots refused while nobody waited, since the node's last success; sets the back-off of the next try.
     var refusals: [String: Int] = [:]
@@ -139,6 +141,7 @@ package actor Controller: NodeLinkDelegate {
     ) async throws -> Result {
         while isChanging { _ = await wait(atMost: .seconds(60)) { !$0.isChanging } }
         guard !isStopping else { throw ControlError.unavailable("the site is stopping") }
+        guard !isStarting else { throw ControlError.unavailable("the site is starting") }
         isChanging = true
         defer {
             isChanging = false
@@ -285,7 +288,7 @@ package actor Controller: NodeLinkDelegate {
     private func greet(_ hello: Hello, on connection: NodeConnection) {
         if members.nodes[hello.id]?.isLocal == true { disconnect(hello.id) }
         guard let current, members.linked(hello, now: .now) else {
-            logger.error("a node named \(hello.id) (\(hello.role.name), pid \(hello.pid)) is refused: the name is taken")
+            logger.error("a node named \(hello.id) (\(hello.role.name), pid \(hello.pid)) is refused: the name is taken or not expected")
             connection.close()
             return
         }
@@ -298,7 +301,7 @@ package actor Controller: NodeLinkDelegate {
     }
 
     private func refused(_ id: String, revision: UInt64, _ message: String) {
-        if isChanging {
+        if awaitedDeliveries.contains(id) {
             deliveries[id] = .rejected(message)
             return
         }
@@ -312,9 +315,9 @@ package actor Controller: NodeLinkDelegate {
         refusals[id] = count + 1
         Task {
             try? await Task.sleep(for: .seconds(1 << min(count, 5)))
-            guard !self.isChanging, let current = self.current, self.members.nodes[id]?.digest != current.digest else {
-                return
-            }
+            guard self.awaitedDeliveries.isEmpty, let current = self.current,
+                self.members.nodes[id]?.digest != current.digest
+            else { return }
             self.links[id]?.send(.snapshot(current.encoded))
         }
     }

@@ -24,7 +24,7 @@ final class ControlBench: Sendable {
     let store: SQLiteRevisionStore
     let controller: Controller
     private let owner: NodesOwner
-    private let tasks: [Task<Void, Never>]
+    private let links: NodeLinkServer
 
     /// - Parameter former: The control plane whose state and nodes this one takes over.
     init(after former: ControlBench? = nil) async throws {
@@ -40,28 +40,21 @@ final class ControlBench: Sendable {
         timing.apply = .seconds(5)
         let controller = Controller(store: store, launcher: nodes, timing: timing, logger: logger)
         self.controller = controller
-        let links = try await NodeLinkServer(path: state.linkSocket, logger: logger)
+        links = try await NodeLinkServer(path: state.linkSocket, delegate: controller, logger: logger)
         let server = APIServer(
             path: directory.path("api.sock"), handler: APIHandler(controller: controller, logger: logger), logger: logger)
         let (running, continuation) = AsyncStream<Void>.makeStream()
-        tasks = [
-            Task { await links.run(controller) },
-            Task {
-                do { try await server.run { continuation.yield() } } catch { Issue.record(error) }
-                continuation.finish()
-            },
-        ]
+        // It ends with the process, as in `ControlPlane`.
+        Task {
+            do { try await server.run { continuation.yield() } } catch { Issue.record(error) }
+            continuation.finish()
+        }
         for await _ in running { break }
-    }
-
-    deinit {
-        for task in tasks { task.cancel() }
     }
 
     /// As SIGKILL does: the sockets close, the nodes stay.
     func kill() async {
-        for task in tasks { task.cancel() }
-        await tasks[0].value
+        await links.close()
     }
 
     /// - Returns: The `ready:` line.

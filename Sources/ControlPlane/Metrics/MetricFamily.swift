@@ -28,6 +28,11 @@ struct MetricFamily: Sendable {
         .init("sluice_node_reported", .gauge, "1 when the figures of the node are in this answer, 0 when it was silent."),
         .init("sluice_node_connections", .gauge, "Connections of clients that are open at the node."),
         .init("sluice_node_restarts_total", .counter, "Starts of the node after its first, by this control plane."),
+        .init(
+            "sluice_node_cpu_seconds_total", .counter, "User and system time of the node's process; from 0 when it restarts."),
+        .init("sluice_node_resident_bytes", .gauge, "Memory of the node's process that is in RAM."),
+        .init("process_cpu_seconds_total", .counter, "User and system time of the control plane."),
+        .init("process_resident_memory_bytes", .gauge, "Memory of the control plane that is in RAM."),
         .init("sluice_control_revision", .gauge, "Revision that the control plane has published."),
         .init("sluice_control_start_time_seconds", .gauge, "When the control plane was started, Unix time."),
     ]
