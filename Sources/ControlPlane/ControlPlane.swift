@@ -49,7 +49,8 @@ package struct ControlPlane: Sendable {
         try state.prepare()
         let lock = try state.takeLock()
         defer { close(lock) }
-        try StateDirectory.makeDirectory(URL(fileURLWithPath: options.socket).deletingLastPathComponent().path, mode: 0o750)
+        try StateDirectory.makeDirectory(
+            URL(fileURLWithPath: options.socket).deletingLastPathComponent().path, mode: 0o750)
         try await APIServer.checkUnused(options.socket)
         let launcher = try ProcessLauncher(executable: ProcessLauncher.nodeExecutable(), state: state)
         let store: SQLiteRevisionStore

@@ -55,7 +55,8 @@ extension Controller {
         }
         current = candidate
         logger.info(
-            "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)")
+            "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)"
+        )
         if candidate.snapshot.proxy.nodes != previous.snapshot.proxy.nodes {
             try? await store.set(.scale, to: nil)
             setDesiredProxies(candidate.snapshot.proxy.nodes)
@@ -178,7 +179,8 @@ extension Controller {
             try await controller.save(.drainedEndpoints, drained.map(\.text).sorted().joined(separator: "\n"))
             controller.members.setDrained(endpoint: key, isDrained)
             controller.logger.info(
-                "endpoint \(key.text): \(isDrained ? "drain" : "resume") by \(author?.description ?? "the command line")")
+                "endpoint \(key.text): \(isDrained ? "drain" : "resume") by \(author?.description ?? "the command line")"
+            )
             controller.advance()
         }
     }
@@ -197,7 +199,8 @@ extension Members.EndpointKey {
     var text: String { "\(pool)/\(address)" }
 
     init?(_ text: String) {
-        guard let slash = text.firstIndex(of: "/"), let address = SocketAddress(String(text[text.index(after: slash)...]))
+        guard let slash = text.firstIndex(of: "/"),
+            let address = SocketAddress(String(text[text.index(after: slash)...]))
         else { return nil }
         self.init(pool: String(text[..<slash]), address: address)
     }

@@ -29,7 +29,8 @@ struct APIServerTests {
         #expect(Set(endpoint.keys) == ["address", "weight", "state", "requests", "active", "failures"])
 
         let listeners = try await bench.json("GET", "/v1/listeners").object["listeners"] as? [[String: Any]]
-        #expect(Set(listeners?[0].keys.map { $0 } ?? []) == ["name", "protocol", "addresses", "connections", "accepted"])
+        #expect(
+            Set(listeners?[0].keys.map { $0 } ?? []) == ["name", "protocol", "addresses", "connections", "accepted"])
 
         let routes = try #require(try await bench.json("GET", "/v1/routes").object["routes"] as? [[String: Any]])
         #expect(Set(routes[0].keys) == ["name", "listeners", "match", "to", "requests"])
@@ -80,7 +81,8 @@ struct APIServerTests {
         "errors have their status and a message",
         arguments: [
             ("GET", "/v1/nothing", "", 404), ("POST", "/v1/nodes/proxy-9/drain", "", 404),
-            ("POST", "/v1/nodes/forwarder/drain", "", 409), ("POST", "/v1/pools/none/endpoints/127.0.0.1:1/drain", "", 404),
+            ("POST", "/v1/nodes/forwarder/drain", "", 409),
+            ("POST", "/v1/pools/none/endpoints/127.0.0.1:1/drain", "", 404),
             ("POST", "/v1/pools/app/endpoints/127.0.0.1:1/drain", "", 404),
             ("POST", "/v1/pools/app/endpoints/nonsense/drain", "", 404), ("DELETE", "/v1/status", "", 405),
             ("PUT", "/v1/scale", "{}", 422), ("PUT", "/v1/scale", "four", 422),

@@ -42,7 +42,8 @@ final class ControlBench: Sendable {
         self.controller = controller
         links = try await NodeLinkServer(path: state.linkSocket, delegate: controller, logger: logger)
         let server = APIServer(
-            path: directory.path("api.sock"), handler: APIHandler(controller: controller, logger: logger), logger: logger)
+            path: directory.path("api.sock"), handler: APIHandler(controller: controller, logger: logger),
+            logger: logger)
         let (running, continuation) = AsyncStream<Void>.makeStream()
         // It ends with the process, as in `ControlPlane`.
         Task {
@@ -73,10 +74,13 @@ final class ControlBench: Sendable {
     }
 
     /// One request over the API's socket.
-    func request(_ method: String, _ target: String, body: [UInt8] = []) async throws -> (status: Int, head: String, body: String) {
+    func request(_ method: String, _ target: String, body: [UInt8] = []) async throws -> (
+        status: Int, head: String, body: String
+    ) {
         let path = directory.path("api.sock")
         let socket = try UnixSocket(connectingTo: path)
-        let head = "\(method) \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.count)\r\n\r\n"
+        let head =
+            "\(method) \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.count)\r\n\r\n"
         let bytes = await socket.exchange(Array(head.utf8) + body)
         let text = String(decoding: bytes, as: UTF8.self)
         let parts = text.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
@@ -85,7 +89,9 @@ final class ControlBench: Sendable {
     }
 
     /// The answer's JSON object.
-    func json(_ method: String, _ target: String, body: String = "") async throws -> (status: Int, object: [String: Any]) {
+    func json(_ method: String, _ target: String, body: String = "") async throws -> (
+        status: Int, object: [String: Any]
+    ) {
         let answer = try await request(method, target, body: Array(body.utf8))
         let object = try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
         return (answer.status, object ?? [:])

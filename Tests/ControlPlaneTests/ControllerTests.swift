@@ -152,7 +152,9 @@ struct ControllerTests {
         let events = bench.nodes.events
         for id in ["proxy-2", "proxy-3", "proxy-4"] {
             let announced = events.firstIndex { event in
-                guard event.id == "forwarder", case .received(.membership(let membership)) = event.kind else { return false }
+                guard event.id == "forwarder", case .received(.membership(let membership)) = event.kind else {
+                    return false
+                }
                 return membership.nodes.contains { $0.id == id && $0.draining }
             }
             let stopped = events.firstIndex { event in
@@ -202,7 +204,9 @@ struct ControllerTests {
         let line = try await second.start(ControlBench.changedSite)
         #expect(line.contains("revision 2;"))
         #expect(second.nodes.serving("proxy-1").revision == 2)
-        #expect(second.nodes.events.count { if case .started = $0.kind { true } else { false } } == 3, "no node was started")
+        #expect(
+            second.nodes.events.count { if case .started = $0.kind { true } else { false } } == 3, "no node was started"
+        )
     }
 
     @Test("without a site the newest stored revision is run")

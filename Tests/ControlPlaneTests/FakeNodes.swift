@@ -53,13 +53,19 @@ final class FakeNodes: NodeLauncher {
     /// Memberships that the forwarder was sent, in order.
     var memberships: [Membership] {
         events.compactMap { event in
-            if event.id == "forwarder", case .received(.membership(let membership)) = event.kind { membership } else { nil }
+            if event.id == "forwarder", case .received(.membership(let membership)) = event.kind {
+                membership
+            } else {
+                nil
+            }
         }
     }
 
     /// Positions of the snapshots that a node was sent, among all events.
     func snapshots(of id: String) -> [Int] {
-        events.indices.filter { if events[$0].id == id, case .received(.snapshot) = events[$0].kind { true } else { false } }
+        events.indices.filter {
+            if events[$0].id == id, case .received(.snapshot) = events[$0].kind { true } else { false }
+        }
     }
 
     fileprivate func record(_ id: String, _ kind: Event.Kind) {
@@ -162,7 +168,9 @@ final class FakeNode: NodeProcess {
     }
 
     private func serve() {
-        guard state.withLock({ $0.mayLink }), let socket = try? UnixSocket(connectingTo: site.linkSocket) else { return }
+        guard state.withLock({ $0.mayLink }), let socket = try? UnixSocket(connectingTo: site.linkSocket) else {
+            return
+        }
         let mayGoOn = state.withLock { state in
             state.socket = socket
             return !state.hasEnded

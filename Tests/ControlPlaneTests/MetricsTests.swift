@@ -15,7 +15,8 @@ struct ReportLedgerTests {
     func adds() {
         var ledger = ReportLedger()
         ledger.record(
-            Report(samples: [sample("sluice_requests_total", requests, 3), sample("sluice_endpoint_up", [], 0)]), of: "a")
+            Report(samples: [sample("sluice_requests_total", requests, 3), sample("sluice_endpoint_up", [], 0)]),
+            of: "a")
         ledger.record(
             Report(samples: [
                 sample("sluice_requests_total", requests.reversed(), 4), sample("sluice_endpoint_up", [], 1),
@@ -90,7 +91,10 @@ struct PrometheusTextTests {
 
     @Test(
         "values as Prometheus reads them",
-        arguments: [(0, "0"), (1, "1"), (-2, "-2"), (0.1, "0.1"), (1e15, "1000000000000000.0"), (.infinity, "+Inf"), (.nan, "NaN")]
+        arguments: [
+            (0, "0"), (1, "1"), (-2, "-2"), (0.1, "0.1"), (1e15, "1000000000000000.0"), (.infinity, "+Inf"),
+            (.nan, "NaN"),
+        ]
             as [(Double, String)])
     func values(value: Double, text: String) { #expect(PrometheusText.text(of: value) == text) }
 }

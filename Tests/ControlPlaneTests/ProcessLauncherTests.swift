@@ -48,7 +48,8 @@ struct ProcessLauncherTests {
         // Not closed on exec, as some descriptors of libraries aren't.
         let leaking = open("/dev/null", O_RDONLY)
         defer { close(leaking) }
-        let script = "ls /proc/$$/fd > \(directory.path("fds")).new; mv \(directory.path("fds")).new \(directory.path("fds"))"
+        let script =
+            "ls /proc/$$/fd > \(directory.path("fds")).new; mv \(directory.path("fds")).new \(directory.path("fds"))"
         let process = try launcher("\(script)\n\(ProcessLauncherTests.waits)").launch(
             id: "proxy-1", role: .proxy, workers: 1, onExit: exits.add)
         defer { process.signal(SIGKILL) }
@@ -63,7 +64,9 @@ struct ProcessLauncherTests {
         #expect(!names.contains("\(leaking)") || leaking >= 10)
     }
 
-    @Test("the end of a node is told with its reason", arguments: [("exit 7", ExitReason.exited(7)), ("kill -9 $$", .signalled(9))])
+    @Test(
+        "the end of a node is told with its reason",
+        arguments: [("exit 7", ExitReason.exited(7)), ("kill -9 $$", .signalled(9))])
     func tellsTheEnd(script: String, reason: ExitReason) async throws {
         let exits = Exits()
         _ = try launcher(script).launch(id: "proxy-1", role: .proxy, workers: 1, onExit: exits.add)

@@ -41,7 +41,8 @@ struct RevisionStoreTests {
         }
     }
 
-    @Test("a revision is never changed or deleted", arguments: ["UPDATE revision SET text = 'x'", "DELETE FROM revision"])
+    @Test(
+        "a revision is never changed or deleted", arguments: ["UPDATE revision SET text = 'x'", "DELETE FROM revision"])
     func isAppendOnly(statement: String) async throws {
         let directory = try TestDirectory()
         let store = try SQLiteRevisionStore(path: directory.path("sluice.db"))
