@@ -49,7 +49,8 @@ package struct ControlPlane: Sendable {
         try state.prepare()
         let lock = try state.takeLock()
         defer { close(lock) }
-        try StateDirectory.makeDirectory(URL(fileURLWithPath: options.socket).deletingLastPathComponent().path, mode: 0o750)
+        try StateDirectory.makeDirectory(
+            URL(fileURLWithPath: options.socket).deletingLastPathComponent().path, mode: 0o750)
         try await APIServer.checkUnused(options.socket)
         let launcher = try ProcessLauncher(executable: ProcessLauncher.nodeExecutable(), state: state)
         let store: SQLiteRevisionStore
@@ -59,43 +60,34 @@ package struct ControlPlane: Sendable {
             throw StartError("cannot open the store \(state.database): \(error)")
         }
         let controller = Controller(store: store, launcher: launcher, logger: logger)
-        let links = try await NodeLinkServer(path: state.linkSocket, logger: logger)
+        let links = try await NodeLinkServer(path: state.linkSocket, delegate: controller, logger: logger)
         defer {
             unlink(state.linkSocket)
             unlink(options.socket)
         }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await links.run(controller) }
-            group.addTask { await handle(signals, controller) }
-            try await serve(controller, source, &group)
-            group.cancelAll()
-        }
-    }
-
-    private func serve(
-        _ controller: Controller, _ source: Controller.Source?, _ group: inout ThrowingTaskGroup<Void, any Error>
-    ) async throws {
-        do {
+        // The end of the process ends these: it doesn't wait for operators' tools that keep connections open.
+        let (running, continuation) = AsyncThrowingStream<Void, any Error>.makeStream()
+        Task { await handle(signals, controller) }
+        Task {
             let handler = APIHandler(controller: controller, logger: logger)
-            let server = APIServer(path: options.socket, handler: handler, logger: logger)
-            let (running, continuation) = AsyncStream<Void>.makeStream()
-            group.addTask {
-                defer { continuation.finish() }
-                try await server.run { continuation.yield() }
+            do {
+                try await APIServer(path: options.socket, handler: handler, logger: logger).run {
+                    continuation.yield()
+                }
+            } catch {
+                continuation.finish(throwing: error)
             }
-            for await _ in running { break }
+        }
+        for try await _ in running { break }
+        do {
             let line = try await controller.start(source, author: Peer(uid: getuid(), pid: getpid()))
             LineLog.write("\(line)\n", to: STDOUT_FILENO)
-            await controller.untilStopped()
         } catch {
-            // A signal before the site was ready is not a failure.
-            if await controller.isStoppedByOperator {
-                await controller.untilStopped()
-                return
-            }
-            group.cancelAll()
-            throw error
+            // A signal before the site was ready is no failure.
+            guard await controller.isStoppedByOperator else { throw error }
         }
+        await controller.untilStopped()
+        await links.close()
     }
 
     private func handle(_ signals: Signals, _ controller: Controller) async {

@@ -55,9 +55,15 @@ extension Controller {
         }
         current = candidate
         logger.info(
-            "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)")
+            "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)"
+        )
         if candidate.snapshot.proxy.nodes != previous.snapshot.proxy.nodes {
+            try? await store.set(.scale, to: nil)
             setDesiredProxies(candidate.snapshot.proxy.nodes)
+        }
+        let (old, new) = (previous.snapshot, candidate.snapshot)
+        if old.forwarder.workers != new.forwarder.workers || old.proxy.workers != new.proxy.workers {
+            logger.warning("revision \(number) changes workers: nodes have the new number when they are started again")
         }
         // Nodes that linked meanwhile were given what was current then.
         for (id, link) in links where members.nodes[id]?.digest != candidate.digest {
@@ -94,6 +100,8 @@ extension Controller {
     private func deliver(_ publication: Publication, to ids: [String], mustAnswer: Bool) async -> String? {
         guard !ids.isEmpty else { return nil }
         let numbers = Dictionary(uniqueKeysWithValues: ids.compactMap { id in links[id].map { (id, $0.number) } })
+        awaitedDeliveries = Set(ids)
+        defer { awaitedDeliveries = [] }
         for id in ids {
             deliveries[id] = nil
             links[id]?.send(.snapshot(publication.encoded))
@@ -171,7 +179,8 @@ extension Controller {
             try await controller.save(.drainedEndpoints, drained.map(\.text).sorted().joined(separator: "\n"))
             controller.members.setDrained(endpoint: key, isDrained)
             controller.logger.info(
-                "endpoint \(key.text): \(isDrained ? "drain" : "resume") by \(author?.description ?? "the command line")")
+                "endpoint \(key.text): \(isDrained ? "drain" : "resume") by \(author?.description ?? "the command line")"
+            )
             controller.advance()
         }
     }
@@ -190,7 +199,8 @@ extension Members.EndpointKey {
     var text: String { "\(pool)/\(address)" }
 
     init?(_ text: String) {
-        guard let slash = text.firstIndex(of: "/"), let address = SocketAddress(String(text[text.index(after: slash)...]))
+        guard let slash = text.firstIndex(of: "/"),
+            let address = SocketAddress(String(text[text.index(after: slash)...]))
         else { return nil }
         self.init(pool: String(text[..<slash]), address: address)
     }

@@ -93,12 +93,20 @@ extension Controller {
             samples.append(Sample("sluice_node_up", label, isUp ? 1 : 0))
             samples.append(Sample("sluice_node_reported", label, figures.reports[id] == nil ? 0 : 1))
             samples.append(Sample("sluice_node_restarts_total", label, Double(node.restarts)))
+            if node.isLocal, let pid = node.pid, let process = ProcessFigures(pid: pid) {
+                samples.append(Sample("sluice_node_cpu_seconds_total", label, process.cpuSeconds))
+                samples.append(Sample("sluice_node_resident_bytes", label, Double(process.residentBytes)))
+            }
             if let report = figures.reports[id] {
                 samples.append(
                     Sample("sluice_node_connections", label, report.samples.sum("sluice_node_connections")))
             }
         }
         samples.append(Sample("sluice_control_revision", [], Double(current?.revision.number ?? 0)))
+        if let process = ProcessFigures(pid: getpid()) {
+            samples.append(Sample("process_cpu_seconds_total", [], process.cpuSeconds))
+            samples.append(Sample("process_resident_memory_bytes", [], Double(process.residentBytes)))
+        }
         let uptime = (ContinuousClock.now - startedAt).components.seconds
         samples.append(
             Sample("sluice_control_start_time_seconds", [], Double(Int64(Date().timeIntervalSince1970) - uptime)))

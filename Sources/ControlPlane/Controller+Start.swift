@@ -136,7 +136,7 @@ extension Controller {
     private func waitUntilReady() async throws {
         // Every way in which a node can fail to start ends the wait: an end, a refusal, a start that fails.
         while true {
-            let isDone = await wait(atMost: .seconds(60)) { controller in
+            let isDone = await wait(atMost: .seconds(10)) { controller in
                 controller.startFailure != nil || controller.isStopping
                     || controller.members.isReady(digest: controller.current?.digest ?? 0)
             }

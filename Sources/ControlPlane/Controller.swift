@@ -1,6 +1,6 @@
 import Foundation
 package import Logging
-package import NodeLink
+import NodeLink
 import Snapshot
 
 /// The one place that knows the site: its published revision, its nodes and their links.
@@ -63,7 +63,9 @@ package actor Controller: NodeLinkDelegate {
     /// Reports that are asked for, and the nodes that have not answered.
     var awaitedReports: [UInt64: Set<String>] = [:]
     var reportRequests: UInt64 = 0
-    /// Answers to the snapshot that is being delivered, by node.
+    /// Nodes whose answer to a snapshot a change waits for.
+    var awaitedDeliveries: Set<String> = []
+    /// Their answers.
     var deliveries: [String: Delivery] = [:]
     /// Snapshots refused while nobody waited, since the node's last success; sets the back-off of the next try.
     var refusals: [String: Int] = [:]
@@ -139,6 +141,7 @@ package actor Controller: NodeLinkDelegate {
     ) async throws -> Result {
         while isChanging { _ = await wait(atMost: .seconds(60)) { !$0.isChanging } }
         guard !isStopping else { throw ControlError.unavailable("the site is stopping") }
+        guard !isStarting else { throw ControlError.unavailable("the site is starting") }
         isChanging = true
         defer {
             isChanging = false
@@ -179,7 +182,8 @@ package actor Controller: NodeLinkDelegate {
     }
 
     private func startNode(_ id: String) {
-        guard !isStopping, members.needsStart(id), processes[id] == nil, let current, let node = members.nodes[id] else {
+        guard !isStopping, members.needsStart(id), processes[id] == nil, let current, let node = members.nodes[id]
+        else {
             return
         }
         let workers = node.role == .forwarder ? current.snapshot.forwarder.workers : current.snapshot.proxy.workers
@@ -225,7 +229,8 @@ package actor Controller: NodeLinkDelegate {
         if isStarting {
             endsWhileStarting[id, default: 0] += 1
             if endsWhileStarting[id, default: 0] >= Controller.endsWhileStartingMax {
-                startFailure = StartError("node \(id) ends as soon as it is started (\(reason)): see its messages above")
+                startFailure = StartError(
+                    "node \(id) ends as soon as it is started (\(reason)): see its messages above")
             }
         }
         advance()
@@ -234,88 +239,9 @@ package actor Controller: NodeLinkDelegate {
     /// Ends of one node in a row after which a site that has never served is given up.
     static let endsWhileStartingMax = 3
 
-    private func disconnect(_ id: String) {
+    func disconnect(_ id: String) {
         guard let link = links.removeValue(forKey: id) else { return }
         nodeIDs[link.number] = nil
         link.close()
-    }
-
-    // MARK: Links
-
-    package func received(_ frame: Frame, on connection: NodeConnection) {
-        if case .hello(let hello) = frame {
-            greet(hello, on: connection)
-            return
-        }
-        guard let id = nodeIDs[connection.number] else {
-            connection.close()
-            return
-        }
-        switch frame {
-        case .applied(let revision, let digest):
-            members.applied(id: id, revision: revision, digest: digest)
-            refusals[id] = nil
-            deliveries[id] = .applied
-        case .rejected(let revision, let message):
-            refused(id, revision: revision, message)
-        case .membershipApplied(let version): members.membershipApplied(id: id, version: version)
-        case .report(let request, let report):
-            ledger.record(report, of: id)
-            awaitedReports[request]?.remove(id)
-        case .drained: logger.info("node \(id) is drained")
-        case .hello, .snapshot, .membership, .reportRequest, .drain, .resume, .stop:
-            logger.error("node \(id) is disconnected: it sent a frame that only a control plane sends")
-            connection.close()
-        }
-        advance()
-    }
-
-    package func closed(_ connection: NodeConnection) {
-        guard let id = nodeIDs.removeValue(forKey: connection.number) else { return }
-        guard links[id]?.number == connection.number else { return }
-        links[id] = nil
-        members.unlinked(id: id)
-        if members.nodes[id]?.isLocal == false {
-            ledger.ended(id)
-            logger.error("node \(id) is gone: its link closed")
-        }
-        advance()
-    }
-
-    private func greet(_ hello: Hello, on connection: NodeConnection) {
-        if members.nodes[hello.id]?.isLocal == true { disconnect(hello.id) }
-        guard let current, members.linked(hello, now: .now) else {
-            logger.error("a node named \(hello.id) (\(hello.role.name), pid \(hello.pid)) is refused: the name is taken")
-            connection.close()
-            return
-        }
-        logger.info("node \(hello.id) linked, pid \(hello.pid), revision \(hello.revision)")
-        nodeIDs[connection.number] = hello.id
-        links[hello.id] = connection
-        if hello.digest != current.digest || hello.revision == 0 { connection.send(.snapshot(current.encoded)) }
-        if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership)) }
-        advance()
-    }
-
-    private func refused(_ id: String, revision: UInt64, _ message: String) {
-        if isChanging {
-            deliveries[id] = .rejected(message)
-            return
-        }
-        logger.error("node \(id) cannot serve revision \(revision): \(message)")
-        if isStarting {
-            startFailure = StartError("node \(id) cannot serve the site: \(message)")
-            return
-        }
-        // What stands in the way, such as a port in use, may go: try again in 1 s, then less and less often.
-        let count = refusals[id, default: 0]
-        refusals[id] = count + 1
-        Task {
-            try? await Task.sleep(for: .seconds(1 << min(count, 5)))
-            guard !self.isChanging, let current = self.current, self.members.nodes[id]?.digest != current.digest else {
-                return
-            }
-            self.links[id]?.send(.snapshot(current.encoded))
-        }
     }
 }

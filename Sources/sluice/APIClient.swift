@@ -56,7 +56,9 @@ struct APIClient: Sendable {
 
     /// - Returns: The answer's JSON as it came, and decoded.
     /// - Throws: `CommandFailure` with the message of an error answer.
-    func read<Document: Decodable>(_: Document.Type, _ target: String) async throws -> (text: String, document: Document) {
+    func read<Document: Decodable>(_: Document.Type, _ target: String) async throws -> (
+        text: String, document: Document
+    ) {
         let answer = try await send(.GET, target)
         return (String(decoding: answer.body, as: UTF8.self), try decode(Document.self, answer))
     }
@@ -66,7 +68,8 @@ struct APIClient: Sendable {
         do {
             return try APIHandler.decoder.decode(Document.self, from: Data(answer.body))
         } catch {
-            throw CommandFailure("the control plane on \(socket) answered something else than expected: is it of this version?")
+            throw CommandFailure(
+                "the control plane on \(socket) answered something else than expected: is it of this version?")
         }
     }
 
@@ -79,6 +82,7 @@ struct APIClient: Sendable {
         if let error = error as? IOError, error.errnoCode == EACCES {
             return CommandFailure("the control plane's socket \(socket) is not open to you: be root, or in its group")
         }
-        return CommandFailure("no control plane answers on \(socket): is \"sluice run\" running, and with this --socket?")
+        return CommandFailure(
+            "no control plane answers on \(socket): is \"sluice run\" running, and with this --socket?")
     }
 }

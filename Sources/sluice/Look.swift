@@ -101,7 +101,8 @@ struct Listeners: AsyncParsableCommand {
         let (text, document) = try await socket.client.read(ListenersDocument.self, "/v1/listeners")
         if json.isWanted { return Output.line(text) }
         var table = Table(
-            ("LISTENER", .left), ("PROTOCOL", .left), ("ADDRESSES", .left), ("CONNECTIONS", .right), ("ACCEPTED", .right))
+            ("LISTENER", .left), ("PROTOCOL", .left), ("ADDRESSES", .left), ("CONNECTIONS", .right),
+            ("ACCEPTED", .right))
         for listener in document.listeners {
             table.add(
                 listener.name, listener.protocol, listener.addresses.joined(separator: ", "),
@@ -127,7 +128,8 @@ struct Routes: AsyncParsableCommand {
         let (text, document) = try await socket.client.read(RoutesDocument.self, "/v1/routes")
         if json.isWanted { return Output.line(text) }
         var table = Table(
-            ("ROUTE", .left), ("LISTENERS", .left), ("HOST", .left), ("PATH", .left), ("TO", .left), ("REQUESTS", .right))
+            ("ROUTE", .left), ("LISTENERS", .left), ("HOST", .left), ("PATH", .left), ("TO", .left),
+            ("REQUESTS", .right))
         for route in document.routes {
             let path =
                 switch route.match.path {

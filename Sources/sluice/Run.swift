@@ -21,7 +21,8 @@ struct Run: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The site file.", valueName: "site"), completion: .file(extensions: ["yaml", "yml"]))
     var site: String?
 
-    @Option(help: ArgumentHelp("Without a site file: an address for HTTP clients; may be repeated.", valueName: "address"))
+    @Option(
+        help: ArgumentHelp("Without a site file: an address for HTTP clients; may be repeated.", valueName: "address"))
     var listen: [String] = []
 
     @Option(help: ArgumentHelp("Without a site file: an endpoint, host:port; may be repeated.", valueName: "endpoint"))

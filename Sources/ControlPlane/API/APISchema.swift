@@ -26,7 +26,8 @@ enum APISchema {
         "Nodes": object([
             "nodes": list(
                 object([
-                    "id": string, "role": oneOf(["forwarder", "proxy"]), "state": oneOf(["starting", "up", "draining", "down"]),
+                    "id": string, "role": oneOf(["forwarder", "proxy"]),
+                    "state": oneOf(["starting", "up", "draining", "down"]),
                     "pid": nullable("integer"), "revision": integer, "local": boolean, "address": nullable("string"),
                     "connections": nullable("integer"), "requests": nullable("integer"), "restarts": integer,
                     "uptime_seconds": integer,
@@ -38,7 +39,8 @@ enum APISchema {
                     "name": string, "balance": string,
                     "endpoints": list(
                         object([
-                            "address": string, "weight": integer, "state": oneOf(["up", "draining", "down", "unknown"]),
+                            "address": string, "weight": integer,
+                            "state": oneOf(["up", "draining", "down", "unknown"]),
                             "requests": integer, "active": integer, "failures": integer,
                         ])),
                 ])), "unanswered": list(string),

@@ -11,7 +11,8 @@ enum OpenAPI {
     static var description: JSONValue {
         var paths: [String: JSONValue] = [:]
         for route in APIRoute.all {
-            var operations: [String: JSONValue] = if case .object(let known)? = paths[route.template] { known } else { [:] }
+            var operations: [String: JSONValue] =
+                if case .object(let known)? = paths[route.template] { known } else { [:] }
             operations[route.method.rawValue.lowercased()] = operation(route)
             paths[route.template] = .object(operations)
         }

@@ -18,16 +18,25 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_endpoint_up", .gauge,
             "1 when at least one node can use the endpoint (the largest over the nodes), else 0."),
-        .init("sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
+        .init(
+            "sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
         .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
-        .init("sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
+        .init(
+            "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
         .init("sluice_revision", .gauge, "Revision that the node serves; 0 before its first."),
         .init("sluice_node_up", .gauge, "1 when the node is up or draining, else 0."),
-        .init("sluice_node_reported", .gauge, "1 when the figures of the node are in this answer, 0 when it was silent."),
+        .init(
+            "sluice_node_reported", .gauge, "1 when the figures of the node are in this answer, 0 when it was silent."),
         .init("sluice_node_connections", .gauge, "Connections of clients that are open at the node."),
         .init("sluice_node_restarts_total", .counter, "Starts of the node after its first, by this control plane."),
+        .init(
+            "sluice_node_cpu_seconds_total", .counter,
+            "User and system time of the node's process; from 0 when it restarts."),
+        .init("sluice_node_resident_bytes", .gauge, "Memory of the node's process that is in RAM."),
+        .init("process_cpu_seconds_total", .counter, "User and system time of the control plane."),
+        .init("process_resident_memory_bytes", .gauge, "Memory of the control plane that is in RAM."),
         .init("sluice_control_revision", .gauge, "Revision that the control plane has published."),
         .init("sluice_control_start_time_seconds", .gauge, "When the control plane was started, Unix time."),
     ]

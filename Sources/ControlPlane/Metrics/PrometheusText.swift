@@ -19,11 +19,14 @@ enum PrometheusText {
     }
 
     private static func write(_ family: MetricFamily, _ samples: [Sample], to out: inout String) {
-        out += "# HELP \(family.name) \(escaped(family.help, quotes: false))\n# TYPE \(family.name) \(family.kind.rawValue)\n"
+        out +=
+            "# HELP \(family.name) \(escaped(family.help, quotes: false))\n# TYPE \(family.name) \(family.kind.rawValue)\n"
         for sample in samples.sorted(by: precedes) {
             out += sample.name
             if !sample.labels.isEmpty {
-                out += "{" + sample.labels.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",")
+                out +=
+                    "{"
+                    + sample.labels.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",")
                 out += "}"
             }
             out += " \(text(of: sample.value))\n"

@@ -38,7 +38,8 @@ package struct ReportLedger: Sendable {
             for sample in report.samples where answered.contains(node) || MetricFamily.isCounter(sample.name) {
                 let key = Key(sample)
                 if let total = totals[key] {
-                    totals[key] = MetricFamily.takesLargest(sample.name) ? max(total, sample.value) : total + sample.value
+                    totals[key] =
+                        MetricFamily.takesLargest(sample.name) ? max(total, sample.value) : total + sample.value
                 } else {
                     totals[key] = sample.value
                 }
