@@ -230,6 +230,8 @@ extension ForwarderWorker {
             unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
             return
         }
+        // The wheel still holds the connect's deadline; it is moved only when it would fire too late.
+        if idleNanoseconds < ForwarderLimits.connectNanoseconds { timers.set(slot, at: now &+ idleNanoseconds) }
         switch unsafe connection.pointee.target {
         case .endpoint(let endpoint): endpoints.connected(endpoint)
         case .node(let counters, _, _):
