@@ -1,4 +1,5 @@
 import Balancing
+import CLinux
 import EventLoop
 import Glibc
 import NodeLink

@@ -28,10 +28,12 @@ final class FakeNode: @unchecked Sendable {
         var isDead = false
     }
 
-    init(_ name: String, _ policy: Policy = .accept) throws {
+    static func makePrefix() -> String { "/tmp/sluice-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" }
+
+    init(_ name: String, _ policy: Policy = .accept, prefix: String = makePrefix()) throws {
         self.name = name
         self.policy = policy
-        prefix = "/tmp/sluice-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        self.prefix = prefix
         listener = try Socket.listen(onPath: "\(prefix).0.sock", type: CInt(SOCK_SEQPACKET.rawValue)).release()
         // Threads hold the node until `stop`.
         Thread.start("node \(name)") { self.acceptLinks() }

@@ -101,6 +101,77 @@ struct HandOverTests {
         for client in clients { #expect(try client.textToEnd() == "proxy-1:kept") }
     }
 
+    @Test("a node that hasn't answered 1,024 clients is full: one more goes elsewhere")
+    func unansweredMax() throws {
+        let (slow, node) = try (FakeNode("slow", .silent), FakeNode("proxy-1"))
+        defer {
+            slow.die()
+            node.die()
+        }
+        let forwarder = try ForwarderFixture()
+        try forwarder.role.apply(ForwarderFixture.httpSite())
+        try forwarder.apply(nodes: [slow.member()], version: 1)
+        let clients = try (0...ForwarderLimits.unansweredMax).map { _ in
+            let client = try forwarder.connect("web")
+            try client.send("x")
+            client.shutdownWriting()
+            return client
+        }
+        try forwarder.waitForReport("all are the forwarder's") { report in
+            report["sluice_node_connections"] == Double(clients.count)
+                && slow.connections.count == ForwarderLimits.unansweredMax
+        }
+        try forwarder.apply(nodes: [slow.member(), node.member()], version: 2)
+        try forwarder.waitForReport("one has been taken") { report in
+            report["sluice_forwarder_connections_total{node=proxy-1,path=hand_over}"] == 1
+        }
+        #expect(slow.connections.count == ForwarderLimits.unansweredMax)
+        #expect(node.connections.count == 1)
+    }
+
+    @Test("a node that isn't there yet is found when it comes, and again when it comes back")
+    func reconnect() throws {
+        let forwarder = try ForwarderFixture()
+        try forwarder.role.apply(ForwarderFixture.httpSite())
+        let prefix = FakeNode.makePrefix()
+        let member = NodeMember(id: "proxy-1", reach: .handOver(prefix: prefix, workers: 1))
+        try forwarder.apply(nodes: [member], version: 1)
+        for name in ["first", "second"] {
+            let node = try FakeNode(name, prefix: prefix)
+            #expect(try ask(forwarder) == "\(name):hi")
+            node.die()
+        }
+    }
+
+    @Test("a draining node gets no one new, and answers for those it was given still count")
+    func drainingNode() throws {
+        let (leaving, node) = try (FakeNode("leaving"), FakeNode("proxy-1"))
+        defer {
+            leaving.die()
+            node.die()
+        }
+        let forwarder = try ForwarderFixture()
+        try forwarder.role.apply(ForwarderFixture.httpSite())
+        try forwarder.apply(nodes: [leaving.member(draining: true), node.member()], version: 1)
+        for _ in 0..<20 { #expect(try ask(forwarder) == "proxy-1:hi") }
+        try forwarder.apply(nodes: [leaving.member()], version: 2)
+        #expect(try ask(forwarder) == "leaving:hi")
+    }
+
+    @Test("hash: source keeps a client at one node, whatever its port")
+    func hashSource() throws {
+        let nodes = try (1...3).map { try FakeNode("proxy-\($0)") }
+        defer { for node in nodes { node.die() } }
+        let forwarder = try ForwarderFixture()
+        var site = ForwarderFixture.httpSite()
+        site.forwarder.hash = .source
+        try forwarder.role.apply(site)
+        try forwarder.apply(nodes: nodes.map { $0.member() }, version: 1)
+        var answers: Set<String> = []
+        for _ in 0..<20 { answers.insert(try ask(forwarder)) }
+        #expect(answers.count == 1)
+    }
+
     @Test("clients that come while no node is there wait for one")
     func waiting() throws {
         let forwarder = try ForwarderFixture()
