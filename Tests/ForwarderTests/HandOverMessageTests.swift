@@ -63,7 +63,8 @@ struct HandOverMessageTests {
         }
     }
 
-    @Test("an address that is none is refused", arguments: [(52, UInt8(0)), (52, 5), (53, 7), (54, 1), (20, 1), (28, 1)])
+    @Test(
+        "an address that is none is refused", arguments: [(52, UInt8(0)), (52, 5), (53, 7), (54, 1), (20, 1), (28, 1)])
     func addresses(offset: Int, value: UInt8) {
         // Families at 52 and 53, reserved at 54, upper half of an IPv4 address at 16…23, beyond its 32 bits at 28.
         var bytes = message(1)

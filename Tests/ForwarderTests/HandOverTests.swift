@@ -223,6 +223,31 @@ struct HandOverTests {
         #expect(try ask(forwarder) == "proxy-1:hi")
     }
 
+    @Test("a forwarder that starts again gets its address while nodes still serve clients from before")
+    func restart() throws {
+        let node = try FakeNode("proxy-1")
+        defer { node.die() }
+        let address = try TestEndpoint.refusing()
+        let old = try ForwarderFixture()
+        try old.role.apply(ForwarderFixture.httpSite(address))
+        try old.apply(nodes: [node.member()], version: 1)
+        let client = try old.connect("web")
+        try client.send("before")
+        try old.waitForReport("handed over") {
+            $0["sluice_forwarder_connections_total{node=proxy-1,path=hand_over}"] == 1
+        }
+        old.role.drain()
+        _ = try old.wait("drained") { message -> Bool? in
+            if case .drained = message { true } else { nil }
+        }
+        let new = try ForwarderFixture()
+        try new.role.apply(ForwarderFixture.httpSite(address))
+        try new.apply(nodes: [node.member()], version: 1)
+        #expect(try ask(new) == "proxy-1:hi")
+        client.shutdownWriting()
+        #expect(try client.textToEnd() == "proxy-1:before")
+    }
+
     @Test("draining waits for relayed connections")
     func drainWaits() throws {
         let endpoint = try TestEndpoint.echo()

@@ -16,7 +16,8 @@ struct ListenerTests {
         return site
     }
 
-    @Test("a port that another process listens on, with SO_REUSEPORT or not, is an error that names it",
+    @Test(
+        "a port that another process listens on, with SO_REUSEPORT or not, is an error that names it",
         arguments: [true, false])
     func addressInUse(reusesPort: Bool) throws {
         let other = try Socket.make(AF_INET, CInt(SOCK_STREAM.rawValue))
@@ -39,7 +40,8 @@ struct ListenerTests {
         let error = #expect(throws: RoleError.self) { try forwarder.role.apply(ForwarderFixture.httpSite(address)) }
         #expect(
             error?.message
-                == "listener web: cannot bind 192.0.2.1:8080 (EADDRNOTAVAIL): no interface of this host has that address")
+                == "listener web: cannot bind 192.0.2.1:8080 (EADDRNOTAVAIL): no interface of this host has that address"
+        )
     }
 
     @Test("the hint for a privileged port")

@@ -11,25 +11,26 @@ struct RelayLifecycleTests {
     private static let clientOpen = [Input.connected, .serverEnded]
 
     /// Every (state, input) that the loop can produce; all others are bugs of ours and trap.
-    static let transitions: [(path: [Input], input: Input, action: RelayLifecycle.Action, state: RelayLifecycle.State)] = [
-        ([], .connected, .startRelaying, .relaying),
-        ([], .clientBroke, .reset(.server), .closed),
-        ([], .serverBroke, .tryAnotherTarget, .closed),
-        ([], .timedOut, .tryAnotherTarget, .closed),
-        (relaying, .clientEnded, .shutdownWriting(.server), .halfClosed(open: .server)),
-        (relaying, .serverEnded, .shutdownWriting(.client), .halfClosed(open: .client)),
-        (relaying, .clientBroke, .reset(.server), .closed),
-        (relaying, .serverBroke, .reset(.client), .closed),
-        (relaying, .timedOut, .close, .closed),
-        (serverOpen, .serverEnded, .close, .closed),
-        (serverOpen, .clientBroke, .reset(.server), .closed),
-        (serverOpen, .serverBroke, .reset(.client), .closed),
-        (serverOpen, .timedOut, .close, .closed),
-        (clientOpen, .clientEnded, .close, .closed),
-        (clientOpen, .clientBroke, .reset(.server), .closed),
-        (clientOpen, .serverBroke, .reset(.client), .closed),
-        (clientOpen, .timedOut, .close, .closed),
-    ]
+    static let transitions:
+        [(path: [Input], input: Input, action: RelayLifecycle.Action, state: RelayLifecycle.State)] = [
+            ([], .connected, .startRelaying, .relaying),
+            ([], .clientBroke, .reset(.server), .closed),
+            ([], .serverBroke, .tryAnotherTarget, .closed),
+            ([], .timedOut, .tryAnotherTarget, .closed),
+            (relaying, .clientEnded, .shutdownWriting(.server), .halfClosed(open: .server)),
+            (relaying, .serverEnded, .shutdownWriting(.client), .halfClosed(open: .client)),
+            (relaying, .clientBroke, .reset(.server), .closed),
+            (relaying, .serverBroke, .reset(.client), .closed),
+            (relaying, .timedOut, .close, .closed),
+            (serverOpen, .serverEnded, .close, .closed),
+            (serverOpen, .clientBroke, .reset(.server), .closed),
+            (serverOpen, .serverBroke, .reset(.client), .closed),
+            (serverOpen, .timedOut, .close, .closed),
+            (clientOpen, .clientEnded, .close, .closed),
+            (clientOpen, .clientBroke, .reset(.server), .closed),
+            (clientOpen, .serverBroke, .reset(.client), .closed),
+            (clientOpen, .timedOut, .close, .closed),
+        ]
 
     private static func feed(_ input: Input, to lifecycle: inout RelayLifecycle) -> RelayLifecycle.Action {
         switch input {
