@@ -1,8 +1,8 @@
 package import EventLoop
+import Glibc
 package import NodeAgent
 package import NodeLink
 package import Snapshot
-import Glibc
 
 /// The L4 tier: owns the sockets that clients dial, and passes each connection to a proxy node or, for `tcp`
 /// listeners, to an endpoint. Lives on the agent's thread; the work is done by its workers.

@@ -1,4 +1,5 @@
 import Balancing
+import CLinux
 import EventLoop
 import Glibc
 import NodeLink
@@ -26,12 +27,14 @@ extension ForwarderWorker {
         guard let path = linkPaths[slot] else { preconditionFailure("a link without a path") }
         do {
             // A Unix socket connects at once or not at all (unix(7)).
-            guard case .connected(let socket) = try Socket.connect(
-                to: .unix(path), type: Socket.sequencedPackets)
+            guard
+                case .connected(let socket) = try Socket.connect(
+                    to: .unix(path), type: Socket.sequencedPackets)
             else { throw SocketError(call: "connect", code: EINPROGRESS) }
             // Level: answers come in packets, and one `recv` a wake-up takes one.
             try poller.add(
-                socket.rawValue, Token(kind: TokenKind.link, slot: slot, generation: links.generation(of: slot)), .level)
+                socket.rawValue, Token(kind: TokenKind.link, slot: slot, generation: links.generation(of: slot)), .level
+            )
             unsafe link.pointee.descriptor = socket.release()
             unsafe link.pointee.backoff.reset()
             let node = unsafe Int(link.pointee.node)

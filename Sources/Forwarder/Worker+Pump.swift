@@ -111,7 +111,8 @@ extension ForwarderWorker {
             }
             guard direction.isSplicing else {
                 pipes.give(&direction.pipe)
-                return copy(&direction, from: source, to: sink, moved: &moved)
+                // Copied from the next turn on: here, a stream between the two sizes would never let go.
+                return direction.isReadable ? .moreWork : .idle
             }
             guard budget > 0 else {
                 pipes.give(&direction.pipe)
@@ -124,7 +125,7 @@ extension ForwarderWorker {
             if !direction.pipe.isHeld {
                 guard let pipe = pipes.take() else {
                     direction.isSplicing = false
-                    return copy(&direction, from: source, to: sink, moved: &moved)
+                    return .moreWork
                 }
                 direction.pipe = pipe
             }

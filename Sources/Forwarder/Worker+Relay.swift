@@ -1,84 +1,8 @@
 import EventLoop
 import Glibc
 
-/// Relayed connections: connecting, events, and what the lifecycle decides.
+/// Relayed connections: events, and what the lifecycle decides.
 extension ForwarderWorker {
-    private enum StartOutcome { case started, targetFailed, noResources }
-
-    // MARK: connecting
-
-    /// Relays a client of a `tcp` listener to an endpoint of its pool, or resets it.
-    mutating func relayToEndpoint(_ waiting: WaitingConnection) {
-        var waiting = waiting
-        while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
-            waiting.attempts += 1
-            guard let (slot, address) = endpoints.pick(pool: waiting.pool, now: now) else { break }
-            switch startRelay(waiting, to: address, .endpoint(slot)) {
-            case .started: return
-            case .targetFailed: continue
-            case .noResources:
-                statistics.refusals.resources += 1
-                drop(waiting)
-                return
-            }
-        }
-        statistics.refusals.noEndpoint += 1
-        drop(waiting)
-    }
-
-    /// - Returns: Whether connecting has begun; else the next node is asked.
-    mutating func relayToNode(_ waiting: WaitingConnection, _ node: Int) -> Bool {
-        guard let address = nodes[node].address else { return false }
-        let target = RelayTarget.node(
-            counters: nodes[node].counters, index: Int32(node), tableGeneration: tableGeneration)
-        return startRelay(waiting, to: .ip(address), target) == .started
-    }
-
-    private mutating func startRelay(
-        _ waiting: WaitingConnection, to address: SocketAddress, _ target: RelayTarget
-    ) -> StartOutcome {
-        let server: CInt
-        do {
-            switch try Socket.connect(to: address) {
-            case .connected(let socket): server = socket.release()
-            case .inProgress(let socket): server = socket.release()
-            }
-        } catch {
-            switch error.code {
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: return .noResources
-            default:
-                targetFailed(target)
-                return .targetFailed
-            }
-        }
-        let deadline = now + ForwarderLimits.connectNanoseconds
-        let connection = RelayConnection(origin: waiting, server: server, target: target, deadline: deadline)
-        guard let slot = connections.insert(connection) else {
-            close(server)
-            return .noResources
-        }
-        let token = Token(kind: TokenKind.server, slot: slot, generation: connections.generation(of: slot))
-        do {
-            try poller.add(server, token, .stream)
-        } catch {
-            close(server)
-            connections.retire(slot)
-            return .noResources
-        }
-        timers.set(slot, at: deadline)
-        statistics.listeners[Int(waiting.listener)].open += 1
-        if case .endpoint(let endpoint) = target { endpoints.started(endpoint) }
-        return .started
-    }
-
-    private mutating func targetFailed(_ target: RelayTarget) {
-        switch target {
-        case .node(let counters, let index, let generation):
-            nodeFailed(counters: counters, index: Int(index), generation: generation)
-        case .endpoint(let slot): endpoints.failed(slot, outUntil: now + ForwarderLimits.outNanoseconds)
-        }
-    }
-
     // MARK: events
 
     mutating func clientEvent(
@@ -127,30 +51,31 @@ extension ForwarderWorker {
     }
 
     /// Moves what can be moved from one side to the other, and acts on how it ended.
-    private mutating func advance(
+    mutating func advance(
         _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, from side: Side
     ) {
         guard unsafe connection.pointee.lifecycle.state != .closed else { return }
         let (client, server) = unsafe (connection.pointee.origin.descriptor, connection.pointee.server)
         var moved: UInt64 = 0
         let outcome: PumpOutcome
-        let isOver: Bool
         let hasSpliced: Bool
         switch side {
         case .client:
             outcome = unsafe pump(&connection.pointee.upload, from: client, to: server, moved: &moved)
             statistics.bytesIn &+= moved
-            isOver = unsafe connection.pointee.upload.takeEnd()
             hasSpliced = unsafe connection.pointee.upload.hasSpliced
         case .server:
             outcome = unsafe pump(&connection.pointee.download, from: server, to: client, moved: &moved)
             statistics.bytesOut &+= moved
-            isOver = unsafe connection.pointee.download.takeEnd()
             hasSpliced = unsafe connection.pointee.download.hasSpliced
         }
         if unsafe hasSpliced && !connection.pointee.hasSpliced { unsafe countSplice(connection) }
         switch outcome {
-        case .idle: if isOver { unsafe perform(connection.pointee.lifecycle.ended(side), slot, connection) }
+        case .idle:
+            let isOver =
+                side == .client
+                ? unsafe connection.pointee.upload.takeEnd() : unsafe connection.pointee.download.takeEnd()
+            if isOver { unsafe perform(connection.pointee.lifecycle.ended(side), slot, connection) }
         case .moreWork:
             guard unsafe !connection.pointee.isReady else { return }
             unsafe connection.pointee.isReady = true
@@ -195,7 +120,7 @@ extension ForwarderWorker {
 
     // MARK: what the lifecycle decides
 
-    private mutating func perform(
+    mutating func perform(
         _ action: RelayLifecycle.Action, _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>
     ) {
         switch action {
@@ -217,56 +142,6 @@ extension ForwarderWorker {
             unsafe Socket.setReset(connection.pointee.server)
             unsafe closeRelay(slot, connection)
         }
-    }
-
-    /// Watches the client from now on; a node is told first whose connection it gets.
-    private mutating func startRelaying(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
-        let token = Token(kind: TokenKind.client, slot: slot, generation: connections.generation(of: slot))
-        do {
-            try poller.add(unsafe connection.pointee.origin.descriptor, token, .stream)
-        } catch {
-            // No kernel memory for one more watch: the client can't be served.
-            statistics.refusals.resources += 1
-            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
-            return
-        }
-        switch unsafe connection.pointee.target {
-        case .endpoint(let endpoint): endpoints.connected(endpoint)
-        case .node(let counters, _, _):
-            statistics.nodes[Int(counters)].relayed += 1
-            unsafe sendHeader(slot, connection)
-        }
-    }
-
-    /// The PROXY header and, when they are there already, the client's first bytes in one write.
-    private mutating func sendHeader(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
-        let origin = unsafe connection.pointee.origin
-        // A listener on all addresses doesn't know which one was dialled; the socket does.
-        let local = origin.local.isAny ? Socket.localAddress(origin.descriptor) ?? origin.local : origin.local
-        let header = unsafe ProxyProtocolHeader.write(source: origin.client, destination: local, to: scratch)
-        var count = header
-        switch unsafe Socket.receive(origin.descriptor, scratch + header, ForwarderLimits.scratchBytes - header) {
-        case .bytes(let received): count += received
-        case .wouldBlock: break
-        case .endOfStream: unsafe connection.pointee.upload.hasEnded = true
-        case .failed:
-            unsafe perform(connection.pointee.lifecycle.broke(.client), slot, connection)
-            return
-        }
-        statistics.bytesIn &+= UInt64(count - header)
-        var sent = 0
-        switch unsafe Socket.send(connection.pointee.server, scratch, count) {
-        case .bytes(let accepted): sent = accepted
-        case .wouldBlock: break
-        case .endOfStream, .failed:
-            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
-            return
-        }
-        if unsafe sent < count && !keep(&connection.pointee.upload, from: sent, to: count) {
-            unsafe perform(connection.pointee.lifecycle.broke(.server), slot, connection)
-            return
-        }
-        if unsafe connection.pointee.upload.hasEnded { unsafe advance(slot, connection, from: .client) }
     }
 
     private mutating func countBroken(_ target: RelayTarget) {

@@ -102,7 +102,8 @@ package enum HandOverMessage {
                 port: UInt16(truncatingIfNeeded: last >> 16), family: UInt8(truncatingIfNeeded: last >> 40)))
     }
 
-    private static func address(high: UInt64, low: UInt64, port: UInt16, family: UInt8) throws(WireError) -> IPEndpoint {
+    private static func address(high: UInt64, low: UInt64, port: UInt16, family: UInt8) throws(WireError) -> IPEndpoint
+    {
         switch IPFamily(rawValue: family) {
         case .v4:
             guard high == 0, let address = UInt32(exactly: low) else { throw .invalid("IPv4 address") }
