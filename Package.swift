@@ -64,7 +64,7 @@ let package = Package(
             ],
             swiftSettings: hot),
         .executableTarget(
-            name: "sluice-node", dependencies: ["Forwarder", "Proxy", "NodeAgent", "EventLoop"],
+            name: "sluice-node", dependencies: ["Forwarder", "Proxy", "NodeAgent", "NodeLink", "Telemetry", "EventLoop"],
             swiftSettings: hot, linkerSettings: staticRuntime),
 
         // The control plane and the operators' commands.
@@ -79,6 +79,7 @@ let package = Package(
             dependencies: [
                 "SiteFile", "Snapshot", "NodeLink", "EventLoop",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -105,14 +106,25 @@ let package = Package(
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(
             name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"], swiftSettings: common),
-        .testTarget(name: "NodeAgentTests", dependencies: ["NodeAgent", "Balancing", "Snapshot"], swiftSettings: common),
-        .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "EventLoop"], swiftSettings: common),
+        .testTarget(
+            name: "NodeAgentTests",
+            dependencies: ["NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "EventLoop"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ForwarderTests",
+            dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
+            swiftSettings: common),
         .testTarget(
             name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"], swiftSettings: common),
         .testTarget(
             name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"], swiftSettings: common),
         .testTarget(
-            name: "ControlPlaneTests", dependencies: ["ControlPlane", "SiteFile", "NodeLink"], swiftSettings: common),
+            name: "ControlPlaneTests",
+            dependencies: [
+                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
         .testTarget(name: "IntegrationTests", dependencies: ["TestKit"], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

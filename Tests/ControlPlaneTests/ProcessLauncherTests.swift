@@ -37,7 +37,7 @@ struct ProcessLauncherTests {
     func arguments() {
         #expect(
             ProcessLauncher.arguments(id: "proxy-2", role: .proxy, workers: 3, state: state) == [
-                "proxy", "--id", "proxy-2", "--state", "\(state.root)/nodes/proxy-2", "--link",
+                "proxy", "--id", "proxy-2", "--state", "\(state.root)", "--link",
                 "\(state.root)/run/link.sock", "--workers", "3",
             ])
     }

@@ -30,7 +30,7 @@ private func composedRequest(
 private func text(_ writer: borrowing HeadWriter) -> (components: [String], isOverfull: Bool) {
     let text = String(decoding: UnsafeBufferPointer(start: writer.bytes, count: writer.count), as: UTF8.self)
     #expect(text.hasSuffix("\r\n\r\n"))
-    return (text.dropLast(4).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init), writer.isOverfull)
+    return (text.dropLast(2).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init), writer.isOverfull)
 }
 
 private let ours = [

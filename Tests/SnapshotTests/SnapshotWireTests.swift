@@ -105,7 +105,7 @@ struct SnapshotWireTests {
     private static func sealed(_ body: ArraySlice<UInt8>) -> [UInt8] {
         let bytes = Array(body)
         var out = WireWriter()
-        out.write(XXH64.hash(bytes))
+        out.write(Hash64.xxh64(bytes))
         return bytes + out.bytes
     }
 }

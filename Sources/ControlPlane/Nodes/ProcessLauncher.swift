@@ -28,7 +28,7 @@ package struct ProcessLauncher: NodeLauncher {
         id: String, role: Hello.Role, workers: Int, state: StateDirectory
     ) -> [String] {
         [
-            role.name, "--id", id, "--state", state.node(id), "--link", state.linkSocket, "--workers", String(workers),
+            role.name, "--id", id, "--state", state.root, "--link", state.linkSocket, "--workers", String(workers),
         ]
     }
 
@@ -76,7 +76,7 @@ package struct ProcessLauncher: NodeLauncher {
         func value(after option: String) -> String? {
             arguments.firstIndex(of: option).flatMap { arguments.indices.contains($0 + 1) ? arguments[$0 + 1] : nil }
         }
-        return value(after: "--id") == id && value(after: "--state") == state.node(id)
+        return value(after: "--id") == id && value(after: "--state") == state.root
     }
 
     package func knownIDs() -> [String] {
