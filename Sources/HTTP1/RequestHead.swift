@@ -13,6 +13,9 @@ package struct RequestHead: BitwiseCopyable, Sendable {
     package var originLength = 0
     /// The part of the origin form before `?`.
     package var pathLength = 0
+    /// The path has neither an escape nor a dot segment: it is its own normal form (RFC 3986 §6.2.2). A query
+    /// with one of these may make this false, too.
+    package var isPathNormal = true
     /// The authority: of an absolute target, else the value of `Host`.
     package var hostStart = 0
     package var hostLength = 0
@@ -137,6 +140,10 @@ package struct RequestHead: BitwiseCopyable, Sendable {
             // A fragment never belongs into a request (RFC 9112 §3.2.1).
             if byte == 0x23 { return .failed(.malformedTarget) }
             if byte == 0x3f && pathLength == originLength { pathLength = index }
+            // "%", or a segment that begins with a dot.
+            if byte == 0x25 || byte == 0x2e && index > 0 && target[offset + index - 1] == 0x2f {
+                isPathNormal = false
+            }
         }
         return .complete
     }

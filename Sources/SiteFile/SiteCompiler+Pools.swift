@@ -77,10 +77,10 @@ extension SiteCompiler {
         if let timeout = reader.read(HealthKeys.timeout) {
             health.timeout = timeout
             if timeout > health.interval {
-                diagnostics.error(
+                diagnostics.warning(
                     reader[node: HealthKeys.timeout]?.mark ?? reader.mark,
                     "\"timeout\" (\(Form<Duration>.render(timeout))) is longer than \"interval\" (\(Form<Duration>.render(health.interval)))",
-                    hint: "a probe ends before the next one begins")
+                    hint: "a probe that takes longer than the interval delays the next one")
             }
         } else {
             health.timeout = min(health.timeout, health.interval)

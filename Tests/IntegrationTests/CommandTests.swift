@@ -141,7 +141,7 @@ extension IntegrationTests {
                     "sluice_forwarder_connections_total{", "sluice_revision{",
                 ] { #expect(lines.contains { $0.hasPrefix(name) }, "no \(name)") }
                 func sum(_ name: String, _ label: String) -> Double {
-                    lines.filter { $0.hasPrefix(name + "{") && $0.contains(label) }
+                    lines.filter { $0.hasPrefix(name + "{") && (label.isEmpty || $0.contains(label)) }
                         .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
                 }
                 #expect(

@@ -6,25 +6,27 @@ extension IntegrationTests {
     /// The door of a node on another host: whoever gets in there can claim any client address.
     @Suite("Who may relay to a node, and how")
     struct RemoteNodeTests {
-        private static let header = ProxyHeader.version2(
-            source: ("192.0.2.1", 40_000), destination: ("198.51.100.1", 80))
+        /// What a forwarder says of a client that came in by the listener on `port`.
+        private static func header(to port: UInt16) -> [UInt8] {
+            ProxyHeader.version2(source: ("192.0.2.1", 40_000), destination: ("127.0.0.1", port))
+        }
 
         /// Starts a node that takes relayed connections from `forwarders` and waits until the control plane sees it up.
-        private func withNode(forwarders: String, _ body: (UInt16, HTTPEndpoint) throws -> Void) throws {
+        private func withNode(forwarders: String, _ body: (_ node: UInt16, _ listener: UInt16, HTTPEndpoint) throws -> Void) throws {
             try Lab.run { lab in
                 let (app, port) = (try lab.http(), try Ports.unused())
                 let site = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))
                 let node = try lab.remoteNode("remote-1", of: site, forwarders: forwarders)
                 try Eventually.holds("remote-1 to be up") { try site.control.node("remote-1")?["state"]?.text == "up" }
-                try body(try #require(node.address.split(separator: ":").last.flatMap { UInt16($0) }), app)
+                try body(try #require(node.address.split(separator: ":").last.flatMap { UInt16($0) }), port, app)
             }
         }
 
         @Test("a forwarder's connection is served, for the client that its header names")
         func forwarder() throws {
-            try withNode(forwarders: "127.0.0.0/8") { port, app in
+            try withNode(forwarders: "127.0.0.0/8") { port, listener, app in
                 let client = try HTTPConnection(to: port)
-                try client.socket.send(Self.header)
+                try client.socket.send(Self.header(to: listener))
                 for _ in 0..<2 {
                     let response = try client.request("/")
                     #expect(response.status == 200)
@@ -36,9 +38,9 @@ extension IntegrationTests {
 
         @Test("a header that comes byte by byte is understood")
         func slowHeader() throws {
-            try withNode(forwarders: "127.0.0.0/8") { port, app in
+            try withNode(forwarders: "127.0.0.0/8") { port, listener, app in
                 let client = try HTTPConnection(to: port)
-                for byte in Self.header { try client.socket.send([byte]) }
+                for byte in Self.header(to: listener) { try client.socket.send([byte]) }
                 let response = try client.request("/")
                 #expect(response.status == 200)
                 #expect(app.requests.first?.head["X-Real-IP"] == "192.0.2.1")
@@ -47,10 +49,10 @@ extension IntegrationTests {
 
         @Test("a stranger is closed, header or not")
         func stranger() throws {
-            try withNode(forwarders: "10.0.0.0/8") { port, app in
+            try withNode(forwarders: "10.0.0.0/8") { port, listener, app in
                 let client = try HTTPConnection(to: port)
                 let served = try statusUnlessClosed {
-                    try client.socket.send(Self.header)
+                    try client.socket.send(Self.header(to: listener))
                     return try client.request("/")
                 }
                 #expect(served == nil)
@@ -67,7 +69,7 @@ extension IntegrationTests {
                 "\r\n\r\n\0\r\nQUIT\n\u{21}\u{11}\0\u{04}aaaaGET / HTTP/1.1\r\nHost: a\r\n\r\n",
             ])
         func malformed(bytes: String) throws {
-            try withNode(forwarders: "127.0.0.0/8") { port, app in
+            try withNode(forwarders: "127.0.0.0/8") { port, listener, app in
                 let client = try HTTPConnection(to: port)
                 let served = try statusUnlessClosed { try client.exchange(bytes) }
                 #expect(served != 200)

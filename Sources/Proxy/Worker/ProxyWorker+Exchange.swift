@@ -23,8 +23,7 @@ extension ProxyWorker {
             return
         }
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
-        let route = unsafe listenerTable.pointee.router.route(
-            host: received + head.hostStart, head.hostLength, path: received + head.originStart, head.pathLength)
+        let route = unsafe route(head, received, listenerTable.pointee.router)
         guard route != Router.none else {
             unsafe answerWithoutExchange(
                 client, status: 404, series: listenerTable.pointee.unrouted, head: head, persists: true)
@@ -46,6 +45,18 @@ extension ProxyWorker {
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
         unsafe startAttempt(pointer)
+    }
+
+    private func route(_ head: RequestHead, _ received: UnsafePointer<UInt8>, _ router: Router) -> Int32 {
+        let host = unsafe received + head.hostStart
+        let path = unsafe received + head.originStart
+        guard !head.isPathNormal else {
+            return unsafe router.route(host: host, head.hostLength, path: path, head.pathLength)
+        }
+        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: head.pathLength + 1) { normal in
+            let count = unsafe NormalPath.write(path, head.pathLength, to: normal.baseAddress!)
+            return unsafe router.route(host: host, head.hostLength, path: normal.baseAddress!, count)
+        }
     }
 
     // MARK: attempts
