@@ -53,8 +53,9 @@ package struct Buffer: BitwiseCopyable {
 package struct BufferPool: ~Copyable {
     /// Bytes of one block: what one read of a bulk transfer takes, and room for the largest head.
     package static let blockBytes = 64 * 1024
-    /// Free blocks kept at most (4 MiB); more go back to the kernel.
-    private static let retainedMax = 64
+    /// Free blocks kept at most (16 MiB if all were ever full; small messages touch a page each); more go back to the
+    /// kernel. Below the number of requests under way, each of them would pay for mapping and zeroing.
+    private static let retainedMax = 256
 
     private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
     /// Blocks given out.

@@ -133,7 +133,15 @@ extension ForwarderWorker {
             case .bytes(let count):
                 direction.hasSpliced = true
                 budget -= count
-                if count < ForwarderLimits.spliceBytesMin { direction.isSplicing = false }
+                // What came meanwhile goes along: fewer and larger moves to the sink. "Would block" says nothing
+                // here, for the pipe may be what is full.
+                if count < PipePool.pipeBytes / 2,
+                    case .bytes(let more) = Socket.splice(
+                        from: source, into: &direction.pipe, count: PipePool.pipeBytes - count)
+                {
+                    budget -= more
+                }
+                if direction.pipe.count < ForwarderLimits.spliceBytesMin { direction.isSplicing = false }
             // The pipe is empty, so it is the socket that has nothing.
             case .wouldBlock: direction.isReadable = false
             case .endOfStream: direction.hasEnded = true

@@ -213,7 +213,12 @@ extension ProxyWorker {
         var sent = 0
         let headCount = writer.count
         if unsafe !client.pointee.output.isHeld {
-            switch unsafe Socket.send(client.pointee.descriptor, writer.bytes, headCount, body, bodyCount) {
+            // A short body is copied behind the head: cheaper than a second part for the kernel to look at.
+            if let body = unsafe body, bodyCount <= WorkerLimits.copiedBodyBytesMax { unsafe writer.append(body, bodyCount) }
+            let isCopied = writer.count == headCount + bodyCount
+            switch unsafe Socket.send(
+                client.pointee.descriptor, writer.bytes, writer.count, body, isCopied ? 0 : bodyCount)
+            {
             case .bytes(let count):
                 sent = count
                 statistics.bytesOut &+= UInt64(count)

@@ -253,7 +253,17 @@ extension ProxyWorker {
             let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
             result = unsafe Socket.splice(
                 from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
-            if case .bytes(let moved) = result { unsafe exchange.pointee.response.advance(moved) }
+            if case .bytes(let moved) = result {
+                unsafe exchange.pointee.response.advance(moved)
+                // What came meanwhile goes along: fewer and larger moves to the client. "Would block" says nothing
+                // here, for the pipe may be what is full.
+                let more = unsafe min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - moved))
+                if more > 0, moved < PipePool.pipeBytes / 2, case .bytes(let added) = unsafe Socket.splice(
+                    from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: Int(more))
+                {
+                    unsafe exchange.pointee.response.advance(added)
+                }
+            }
         } else {
             if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
                 unsafe abandon(exchange, status: exchange.pointee.status)

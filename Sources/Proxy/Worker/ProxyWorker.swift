@@ -168,6 +168,8 @@ enum WorkerLimits {
     static let idlePerEndpointMax = 256
     /// First read of a response: the head and what a small body needs; the rest of a large one is spliced.
     static let firstReadBytes = 16 * 1024
+    /// Bodies up to this size are copied behind their head, for one plain `send`.
+    static let copiedBodyBytesMax = 4 * 1024
     /// Bodies with at least this much to come go by splice.
     static let spliceBytesMin: UInt64 = 32 * 1024
     /// Moved for one exchange in one turn, so that one fast peer doesn't starve the others.
