@@ -65,6 +65,9 @@ extension Controller {
         if old.forwarder.workers != new.forwarder.workers || old.proxy.workers != new.proxy.workers {
             logger.warning("revision \(number) changes workers: nodes have the new number when they are started again")
         }
+        if old.forwarder.handOver != new.forwarder.handOver {
+            logger.warning("revision \(number) changes hand_over: nodes follow when they are started again")
+        }
         // Nodes that linked meanwhile were given what was current then.
         for (id, link) in links where members.nodes[id]?.digest != candidate.digest {
             link.send(.snapshot(candidate.encoded))

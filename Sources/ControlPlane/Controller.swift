@@ -187,8 +187,9 @@ package actor Controller: NodeLinkDelegate {
             return
         }
         let workers = node.role == .forwarder ? current.snapshot.forwarder.workers : current.snapshot.proxy.workers
+        let relays = node.role == .proxy && current.snapshot.forwarder.handOver == .never
         do throws(StartError) {
-            let process = try launcher.launch(id: id, role: node.role, workers: workers) { reason in
+            let process = try launcher.launch(id: id, role: node.role, workers: workers, relays: relays) { reason in
                 Task { await self.exited(id, reason) }
             }
             processes[id] = process

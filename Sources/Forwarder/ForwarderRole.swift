@@ -60,10 +60,8 @@ package final class ForwarderRole: DataRole {
         let none = [[ListenerAssignment]](repeating: [], count: workerCount)
         // A draining node opens them when it is resumed.
         let assignments = isDraining ? none : try listeners.update(snapshot.listeners, pools: snapshot.pools)
-        let handsOver = self.snapshot?.forwarder.handOver ?? .auto
         self.snapshot = snapshot
         budget.setLimit(snapshot.limits.connectionCountMax)
-        if handsOver != snapshot.forwarder.handOver { route(acknowledge: false) }
         for (mailbox, listeners) in zip(mailboxes, assignments) {
             mailbox.post(
                 .serve(
@@ -80,7 +78,7 @@ package final class ForwarderRole: DataRole {
 
     /// Builds the table of the nodes, once for all workers.
     private func route(acknowledge: Bool) {
-        let table = NodeTable(membership, handOver: snapshot?.forwarder.handOver != .never)
+        let table = NodeTable(membership)
         let draining = Set(
             membership.endpoints.filter { $0.state == .draining }
                 .map { EndpointKey(pool: $0.pool, address: $0.address) })

@@ -38,7 +38,7 @@ struct ForwarderWorker: ~Copyable {
     var listenersResumeAt: UInt64 = 0
 
     // Nodes.
-    var table = NodeTable(Membership(version: 0), handOver: true)
+    var table = NodeTable(Membership(version: 0))
     /// Counts the tables, for positions in a connection's preference order.
     var tableGeneration: UInt32 = 0
     var nodes: [NodeState] = []

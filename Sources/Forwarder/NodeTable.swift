@@ -22,13 +22,14 @@ final class NodeTable: Sendable {
     /// usable, one connection in 2¹⁶ gets there.
     static let preferencesMax: UInt32 = 16
 
-    /// - Parameter handOver: With `never`, a node that can only be reached by hand-over takes nothing.
-    init(_ membership: Membership, handOver: Bool) {
+    /// How a node is reached is the node's word: with `hand_over: never` the control plane starts local nodes so that they
+    /// say an address, and one that was started before is still handed sockets.
+    init(_ membership: Membership) {
         version = membership.version
         nodes = membership.nodes.map { member in
             let isReachable =
                 switch member.reach {
-                case .handOver(_, let workers): handOver && workers > 0
+                case .handOver(_, let workers): workers > 0
                 case .relay: true
                 }
             return Node(id: member.id, reach: member.reach, isOpen: !member.draining && isReachable)

@@ -24,17 +24,14 @@ package final class ProxyRole: DataRole {
     ///
     /// - Parameters:
     ///   - handOverPrefix: Sockets for forwarders of this host are made at `<prefix>.<worker>.sock`.
-    ///   - address: Where forwarders of other hosts connect to; nil for none.
+    ///   - address: Where forwarders connect to that don't hand over; port 0 takes a free one; nil for none.
     ///   - forwarders: Whose connections are taken there.
     package init(
         workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange]
     ) throws(RoleError) {
         workerCount = workers
         agent = mailbox
-        reach =
-            if let address { .relay(address) } else {
-                handOverPrefix.map { .handOver(prefix: $0, workers: workers) }
-            }
+        var address = address
         var listeners: [WorkerListeners] = []
         var paths: [String] = []
         for worker in 0..<workers {
@@ -46,13 +43,20 @@ package final class ProxyRole: DataRole {
                 }
                 paths.append(path)
             }
-            if let address {
-                listening.relay = try ProxyRole.listen("relay address \(address)") { () throws(SocketError) in
-                    try Socket.listen(on: address, deferAccept: false)
+            if let relayAddress = address {
+                let descriptor = try ProxyRole.listen("relay address \(relayAddress)") { () throws(SocketError) in
+                    try Socket.listen(on: relayAddress, deferAccept: false)
                 }
+                listening.relay = descriptor
+                // Port 0 became a free one: the other workers share it, and forwarders are told.
+                address = Socket.localAddress(descriptor) ?? relayAddress
             }
             listeners.append(listening)
         }
+        reach =
+            if let address { .relay(address) } else {
+                handOverPrefix.map { .handOver(prefix: $0, workers: workers) }
+            }
         self.listeners = listeners
         handOverPaths = paths
         mailboxes = (0..<workers).map { _ in Mailbox() }

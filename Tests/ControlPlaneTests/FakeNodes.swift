@@ -83,7 +83,7 @@ final class FakeNodes: NodeLauncher {
     // MARK: NodeLauncher
 
     func launch(
-        id: String, role: Hello.Role, workers: Int, onExit: @escaping @Sendable (ExitReason) -> Void
+        id: String, role: Hello.Role, workers: Int, relays: Bool, onExit: @escaping @Sendable (ExitReason) -> Void
     ) throws(StartError) -> any NodeProcess {
         let pid = state.withLock { state in
             state.nextPid += 1

@@ -36,10 +36,12 @@ struct ProcessLauncherTests {
     @Test("the command line is the one that nodes take")
     func arguments() {
         #expect(
-            ProcessLauncher.arguments(id: "proxy-2", role: .proxy, workers: 3, state: state) == [
+            ProcessLauncher.arguments(id: "proxy-2", role: .proxy, workers: 3, relays: false, state: state) == [
                 "proxy", "--id", "proxy-2", "--state", "\(state.root)", "--link",
                 "\(state.root)/run/link.sock", "--workers", "3",
             ])
+        let relaying = ProcessLauncher.arguments(id: "proxy-2", role: .proxy, workers: 3, relays: true, state: state)
+        #expect(relaying.suffix(4) == ["--address", "127.0.0.1:0", "--forwarders", "127.0.0.1/32"])
     }
 
     @Test("a node has a session of its own, its pid in a file, and three descriptors")
@@ -51,7 +53,7 @@ struct ProcessLauncherTests {
         let script =
             "ls /proc/$$/fd > \(directory.path("fds")).new; mv \(directory.path("fds")).new \(directory.path("fds"))"
         let process = try launcher("\(script)\n\(ProcessLauncherTests.waits)").launch(
-            id: "proxy-1", role: .proxy, workers: 1, onExit: exits.add)
+            id: "proxy-1", role: .proxy, workers: 1, relays: false, onExit: exits.add)
         defer { process.signal(SIGKILL) }
         #expect(getsid(process.pid) == process.pid)
         #expect(try String(contentsOfFile: state.pidFile("proxy-1"), encoding: .utf8) == "\(process.pid)\n")
@@ -69,7 +71,7 @@ struct ProcessLauncherTests {
         arguments: [("exit 7", ExitReason.exited(7)), ("kill -9 $$", .signalled(9))])
     func tellsTheEnd(script: String, reason: ExitReason) async throws {
         let exits = Exits()
-        _ = try launcher(script).launch(id: "proxy-1", role: .proxy, workers: 1, onExit: exits.add)
+        _ = try launcher(script).launch(id: "proxy-1", role: .proxy, workers: 1, relays: false, onExit: exits.add)
         try await eventually("the end is told") { exits.all == [reason] }
     }
 
@@ -77,7 +79,7 @@ struct ProcessLauncherTests {
     func adopts() async throws {
         let exits = Exits()
         let launcher = try launcher(ProcessLauncherTests.waits)
-        let process = try launcher.launch(id: "proxy-1", role: .proxy, workers: 1) { _ in }
+        let process = try launcher.launch(id: "proxy-1", role: .proxy, workers: 1, relays: false) { _ in }
         #expect(launcher.knownIDs() == ["proxy-1"])
         let adopted = try #require(launcher.adopt(id: "proxy-1", onExit: exits.add))
         #expect(adopted.pid == process.pid)

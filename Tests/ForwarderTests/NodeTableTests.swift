@@ -13,8 +13,8 @@ struct NodeTableTests {
             weight: weight)
     }
 
-    private func table(_ members: [NodeMember], handOver: Bool = true) -> NodeTable {
-        NodeTable(Membership(version: 7, nodes: members), handOver: handOver)
+    private func table(_ members: [NodeMember]) -> NodeTable {
+        NodeTable(Membership(version: 7, nodes: members))
     }
 
     /// All nodes that a connection is sent to when each refuses it.
@@ -68,14 +68,6 @@ struct NodeTableTests {
         let table = table([member(0), member(1, draining: true)])
         #expect(!table.nodes[1].isOpen)
         #expect((0..<table.maglev.count).allSatisfy { table.maglev[$0] == 0 })
-    }
-
-    @Test("with hand_over: never, nodes without an address take nothing")
-    func neverHandOver() throws {
-        let remote = NodeMember(id: "far", reach: .relay(try #require(IPEndpoint("192.0.2.1:1"))))
-        let table = table([member(0), remote], handOver: false)
-        #expect(table.nodes.map(\.isOpen) == [false, true])
-        #expect((0..<table.maglev.count).allSatisfy { table.maglev[$0] == 1 })
     }
 
     @Test("no nodes, or none that is open: nothing is found")

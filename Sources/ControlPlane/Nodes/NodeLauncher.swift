@@ -2,10 +2,12 @@ package import NodeLink
 
 /// Starts local nodes and finds those that a former control plane left running.
 package protocol NodeLauncher: Sendable {
-    /// - Parameter onExit: Called once, when the process has ended.
+    /// - Parameters:
+    ///   - relays: A proxy takes relayed connections on a loopback port instead of handed-over sockets.
+    ///   - onExit: Called once, when the process has ended.
     /// - Throws: `StartError`.
     func launch(
-        id: String, role: Hello.Role, workers: Int, onExit: @escaping @Sendable (ExitReason) -> Void
+        id: String, role: Hello.Role, workers: Int, relays: Bool, onExit: @escaping @Sendable (ExitReason) -> Void
     ) throws(StartError) -> any NodeProcess
 
     /// The node that the pid file names, when that process is alive and is this node of this state.

@@ -25,18 +25,21 @@ package struct ProcessLauncher: NodeLauncher {
 
     /// The arguments after the executable's name.
     package static func arguments(
-        id: String, role: Hello.Role, workers: Int, state: StateDirectory
+        id: String, role: Hello.Role, workers: Int, relays: Bool, state: StateDirectory
     ) -> [String] {
-        [
+        let common = [
             role.name, "--id", id, "--state", state.root, "--link", state.linkSocket, "--workers", String(workers),
         ]
+        // Any free port: the node says which in its hello.
+        return relays ? common + ["--address", "127.0.0.1:0", "--forwarders", "127.0.0.1/32"] : common
     }
 
     package func launch(
-        id: String, role: Hello.Role, workers: Int, onExit: @escaping @Sendable (ExitReason) -> Void
+        id: String, role: Hello.Role, workers: Int, relays: Bool, onExit: @escaping @Sendable (ExitReason) -> Void
     ) throws(StartError) -> any NodeProcess {
         try state.prepareNode(id)
-        let arguments = ProcessLauncher.arguments(id: id, role: role, workers: workers, state: state)
+        let arguments = ProcessLauncher.arguments(
+            id: id, role: role, workers: workers, relays: relays, state: state)
         let pid = try spawn([executable] + arguments)
         guard let process = WatchedProcess(pid: pid, onExit: onExit) else {
             let code = errno

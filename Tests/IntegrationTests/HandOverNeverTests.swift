@@ -1,0 +1,37 @@
+import TestKit
+import Testing
+
+extension IntegrationTests {
+    @Suite("hand_over: never")
+    struct HandOverNeverTests {
+        @Test("connections are relayed to local nodes, and the endpoint still sees the client's address")
+        func relaysLocally() throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http("app"), try Ports.unused())
+                let site = try lab.site(
+                    """
+                    forwarder: {hand_over: never}
+                    proxy: {nodes: 2, workers: 2}
+                    listeners:
+                      web: {address: "127.0.0.1:\(port)"}
+                    routes: [{to: app}]
+                    pools:
+                      app: {endpoints: ["\(app.address)"]}
+                    """)
+                for _ in 0..<20 {
+                    let response = try Curl.get("http://127.0.0.1:\(port)/")
+                    #expect(response.status == 200)
+                }
+                #expect(app.requests.allSatisfy { $0.head["X-Real-IP"] == "127.0.0.1" })
+                let metrics = try site.control.request("GET", "/metrics").text.split(separator: "\n")
+                func connections(_ path: String) -> Double {
+                    metrics.filter {
+                        $0.hasPrefix("sluice_forwarder_connections_total{") && $0.contains("path=\"\(path)\"")
+                    }.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+                }
+                #expect(connections("relay") == 20)
+                #expect(connections("hand_over") == 0)
+            }
+        }
+    }
+}
