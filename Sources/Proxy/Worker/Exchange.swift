@@ -74,6 +74,9 @@ struct Exchange: BitwiseCopyable {
         clientPersists = head.isPersistent
     }
 
+    /// The whole request has been passed on: nothing of its body is still to come or in the pipe.
+    var hasSentRequest: Bool { request.isComplete && requestPipe.count == 0 }
+
     /// The request can be sent once more: nothing of an answer has come, the endpoint may see it twice, and all of
     /// it is still there.
     var isReplayable: Bool { head.method.isIdempotent && head.framing == .none }

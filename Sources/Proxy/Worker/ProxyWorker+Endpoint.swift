@@ -20,7 +20,7 @@ extension ProxyWorker {
             let exchange = unsafe exchanges[connection.pointee.exchange]
             let slot = unsafe connection.pointee.slot
             let generation = connections.generation(of: slot)
-            if readiness.isWritable, unsafe !exchange.pointee.request.isComplete || connection.pointee.output.isHeld {
+            if readiness.isWritable, unsafe !exchange.pointee.hasSentRequest || connection.pointee.output.isHeld {
                 unsafe pumpRequest(exchange)
             }
             // The connection may have ended, and its slot isn't given out again in this turn.

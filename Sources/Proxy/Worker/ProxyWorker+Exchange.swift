@@ -170,7 +170,7 @@ extension ProxyWorker {
         unsafe countAnswer(of: number, status: exchange.pointee.status)
         let connection = unsafe connections[exchange.pointee.connection]
         unsafe exchange.pointee.connection = EndpointConnection.none
-        let requestIsComplete = unsafe exchange.pointee.request.isComplete
+        let requestIsComplete = unsafe exchange.pointee.hasSentRequest
         let site = unsafe exchange.pointee.site
         let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
         unsafe leaveEndpoint(exchange)
@@ -254,7 +254,7 @@ extension ProxyWorker {
         switch unsafe exchange.pointee.stage {
         case .connecting: unsafe attemptFailed(exchange, .connect(status: 504))
         case .awaitingHead:
-            if unsafe exchange.pointee.request.isComplete {
+            if unsafe exchange.pointee.hasSentRequest {
                 unsafe attemptFailed(exchange, .responseTimeout)
             } else {
                 unsafe answer(exchange, status: 408)

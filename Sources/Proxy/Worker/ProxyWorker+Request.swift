@@ -87,7 +87,7 @@ extension ProxyWorker {
 
     /// When the request is whole the response is due; until then each step of the body is.
     private mutating func setRequestDeadline(_ exchange: ExchangePointer, _ responseNanoseconds: UInt64) {
-        let wait = unsafe exchange.pointee.request.isComplete
+        let wait = unsafe exchange.pointee.hasSentRequest
             ? responseNanoseconds : exchange.pointee.site.pointee.bodyIdleNanoseconds
         unsafe setDeadline(clients[exchange.pointee.client], now + wait)
     }
@@ -102,7 +102,6 @@ extension ProxyWorker {
     mutating func pumpRequest(_ exchange: ExchangePointer) {
         let client = unsafe clients[exchange.pointee.client]
         let connection = unsafe connections[exchange.pointee.connection]
-        let wasComplete = unsafe exchange.pointee.request.isComplete
         var budget = WorkerLimits.bytesPerTurnMax
         pump: while true {
             guard unsafe connection.pointee.isWritable else { break pump }
@@ -155,9 +154,8 @@ extension ProxyWorker {
                 guard unsafe readBody(exchange, client) else { return }
             }
         }
-        if unsafe !wasComplete && exchange.pointee.request.isComplete {
-            unsafe pipes.give(&exchange.pointee.requestPipe)
-        }
+        // A pipe with bytes in it stays: they go on when the endpoint has room.
+        if unsafe exchange.pointee.hasSentRequest { unsafe pipes.give(&exchange.pointee.requestPipe) }
         guard unsafe exchange.pointee.stage == .awaitingHead else { return }
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
