@@ -64,7 +64,8 @@ let package = Package(
             ],
             swiftSettings: hot),
         .executableTarget(
-            name: "sluice-node", dependencies: ["Forwarder", "Proxy", "NodeAgent", "NodeLink", "Telemetry", "EventLoop"],
+            name: "sluice-node",
+            dependencies: ["Forwarder", "Proxy", "NodeAgent", "NodeLink", "Telemetry", "EventLoop"],
             swiftSettings: hot, linkerSettings: staticRuntime),
 
         // The control plane and the operators' commands.
@@ -105,7 +106,8 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(
-            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"], swiftSettings: common),
+            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"],
+            swiftSettings: common),
         .testTarget(
             name: "NodeAgentTests",
             dependencies: ["NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "EventLoop"],
@@ -115,9 +117,11 @@ let package = Package(
             dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
             swiftSettings: common),
         .testTarget(
-            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"], swiftSettings: common),
+            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
+            swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"], swiftSettings: common),
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"],
+            swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [

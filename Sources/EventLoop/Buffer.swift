@@ -68,7 +68,7 @@ package struct BufferPool: ~Copyable {
         unsafe free.reserveCapacity(BufferPool.retainedMax)
     }
 
-    deinit { for unsafe block in unsafe free { unsafe munmap(block, BufferPool.blockBytes) } }
+    deinit { for index in unsafe free.indices { unsafe munmap(free[index], BufferPool.blockBytes) } }
 
     /// Gives an empty buffer its block.
     ///

@@ -92,7 +92,8 @@ package enum Socket {
             if raw >= 0 { return .connection(raw, endpoint(storage)) }
             switch errno {
             // The peer left, or the network failed, before we took it (accept(2)): the next one may be fine.
-            case EINTR, ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH: continue
+            case EINTR, ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH:
+                continue
             case EAGAIN: return .wouldBlock
             case let code: throw SocketError(call: "accept4", code: code)
             }

@@ -12,7 +12,9 @@ extension IntegrationTests {
         }
 
         /// Starts a node that takes relayed connections from `forwarders` and waits until the control plane sees it up.
-        private func withNode(forwarders: String, _ body: (_ node: UInt16, _ listener: UInt16, HTTPEndpoint) throws -> Void) throws {
+        private func withNode(
+            forwarders: String, _ body: (_ node: UInt16, _ listener: UInt16, HTTPEndpoint) throws -> Void
+        ) throws {
             try Lab.run { lab in
                 let (app, port) = (try lab.http(), try Ports.unused())
                 let site = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))

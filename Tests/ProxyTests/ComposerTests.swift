@@ -30,7 +30,9 @@ private func composedRequest(
 private func text(_ writer: borrowing HeadWriter) -> (components: [String], isOverfull: Bool) {
     let text = String(decoding: UnsafeBufferPointer(start: writer.bytes, count: writer.count), as: UTF8.self)
     #expect(text.hasSuffix("\r\n\r\n"))
-    return (text.dropLast(2).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init), writer.isOverfull)
+    return (
+        text.dropLast(2).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init), writer.isOverfull
+    )
 }
 
 private let ours = [
@@ -57,7 +59,9 @@ struct RequestComposerTests {
 
     @Test("Connection can't take Host or the framing away")
     func connectionNamesFraming() {
-        let received = ["POST / HTTP/1.1", "Host: shop.example", "Content-Length: 3", "Connection: host, content-length"]
+        let received = [
+            "POST / HTTP/1.1", "Host: shop.example", "Content-Length: 3", "Connection: host, content-length",
+        ]
         #expect(composedRequest(received) == Array(received.prefix(3)) + ours)
     }
 
@@ -105,13 +109,16 @@ struct RequestComposerTests {
             add: [
                 HeaderRule(
                     name: "X-Seen",
-                    value: [.literal("by "), .variable(.clientIP), .literal("/"), .variable(.host), .variable(.requestID)])
+                    value: [
+                        .literal("by "), .variable(.clientIP), .literal("/"), .variable(.host), .variable(.requestID),
+                    ])
             ],
             remove: ["cookie", "x-real-ip"])
         let received = ["GET / HTTP/1.1", "Host: shop.example", "COOKIE: a", "x-env: dev", "X-Env: test", "Cookies: b"]
         #expect(
             composedRequest(received, rules: rules)
-                == ["GET / HTTP/1.1", "Host: shop.example", "Cookies: b"] + ours.filter { !$0.hasPrefix("X-Real-IP") } + [
+                == ["GET / HTTP/1.1", "Host: shop.example", "Cookies: b"] + ours.filter { !$0.hasPrefix("X-Real-IP") }
+                + [
                     "X-Env: prod", "X-Seen: by 192.0.2.7/shop.example0123456789abcdef0000000000000001",
                 ])
     }
@@ -186,8 +193,9 @@ struct ResponseComposerTests {
     func dropsChunked() {
         let received = ["HTTP/1.1 200 OK", "Date: x", "Transfer-Encoding: chunked"]
         #expect(composed(received) == received)
-        #expect(composed(received, closes: true, dropsTransferEncoding: true) == [
-            "HTTP/1.1 200 OK", "Date: x", "Connection: close",
-        ])
+        #expect(
+            composed(received, closes: true, dropsTransferEncoding: true) == [
+                "HTTP/1.1 200 OK", "Date: x", "Connection: close",
+            ])
     }
 }

@@ -19,7 +19,8 @@ struct NormalPathTests {
         "means the same, spelled plainly",
         arguments: [
             ("/", "/"), ("/a/b", "/a/b"), ("/public/../api/x", "/api/x"), ("/public/%2e%2e/api/x", "/api/x"),
-            ("/public/%2E./api", "/api"), ("/./api/x", "/api/x"), ("/%61pi/x", "/api/x"), ("/a/..", "/"), ("/a/.", "/a/"),
+            ("/public/%2E./api", "/api"), ("/./api/x", "/api/x"), ("/%61pi/x", "/api/x"), ("/a/..", "/"),
+            ("/a/.", "/a/"),
             ("/a/b/../", "/a/"), ("/..", "/"), ("/../../etc", "/etc"), ("/a//../b", "/a/b"), ("/...", "/..."),
             ("/.hidden", "/.hidden"), ("/a..", "/a.."), ("/a%2Fb", "/a%2Fb"), ("/a%2", "/a%2"), ("/a%", "/a%"),
             ("/%zz", "/%zz"), ("/%25%32%65", "/%252e"), ("/a/%2e%2e%2fb", "/a/..%2fb"), ("", ""),

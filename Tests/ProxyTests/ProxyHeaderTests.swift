@@ -42,7 +42,8 @@ struct ProxyHeaderTests {
     @Test(
         "anything else is refused",
         arguments: [
-            ([0x20, 0x11, 0, 12], 12), ([0x11, 0x11, 0, 12], 12), ([0x21, 0x12, 0, 12], 12), ([0x21, 0x31, 0, 216], 216),
+            ([0x20, 0x11, 0, 12], 12), ([0x11, 0x11, 0, 12], 12), ([0x21, 0x12, 0, 12], 12),
+            ([0x21, 0x31, 0, 216], 216),
             ([0x21, 0x11, 0, 11], 11), ([0x21, 0x21, 0, 35], 35), ([0x21, 0x11, 4, 1], 1025),
         ] as [([UInt8], Int)])
     func refused(variant: [UInt8], count: Int) {

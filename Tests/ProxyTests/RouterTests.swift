@@ -85,7 +85,9 @@ struct RouterTests {
         func host() -> String {
             (0..<random.below(3) + 1).map { _ in labels[random.below(labels.count)] }.joined(separator: ".")
         }
-        func path() -> String { "/" + (0..<random.below(3)).map { _ in segments[random.below(segments.count)] }.joined() }
+        func path() -> String {
+            "/" + (0..<random.below(3)).map { _ in segments[random.below(segments.count)] }.joined()
+        }
         let routes = (0..<random.below(30) + 1).map { _ in
             let hosts: [HostPattern] = (0..<random.below(3)).map { _ in
                 random.below(2) == 0 ? .exact(host()) : .suffix(host())

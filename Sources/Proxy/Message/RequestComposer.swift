@@ -127,7 +127,9 @@ enum RequestComposer {
             out.append(facts.id)
             out.append("\r\n")
         }
-        if !replaced.contains(.via) { out.append(head.minorVersion == 0 ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n") }
+        if !replaced.contains(.via) {
+            out.append(head.minorVersion == 0 ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n")
+        }
     }
 
     private static func has(_ id: FieldID, _ fields: borrowing FieldTable) -> Bool {

@@ -36,7 +36,7 @@ struct Bytes: BitwiseCopyable {
 final class Arena {
     private var blocks: [UnsafeMutableRawPointer] = unsafe []
 
-    deinit { for unsafe block in unsafe blocks { unsafe block.deallocate() } }
+    deinit { for index in unsafe blocks.indices { unsafe blocks[index].deallocate() } }
 
     func make(_ text: String) -> Bytes {
         let copy = [UInt8](text.utf8)

@@ -46,7 +46,9 @@ struct PathTable: BitwiseCopyable {
         for (index, (text, route)) in sortedPrefixes.enumerated() {
             // Candidates are the predecessor and its ancestors (the nested prefixes on the way to it).
             var parent = Int32(index) - 1
-            while parent >= 0, !text.starts(with: sortedPrefixes[Int(parent)].key) { parent = entries[Int(parent)].parent }
+            while parent >= 0, !text.starts(with: sortedPrefixes[Int(parent)].key) {
+                parent = entries[Int(parent)].parent
+            }
             let best = parent >= 0 ? min(route, entries[Int(parent)].best) : route
             entries.append(
                 Entry(text: arena.make(String(decoding: text, as: UTF8.self)), best: best, parent: parent))
@@ -55,7 +57,9 @@ struct PathTable: BitwiseCopyable {
         prefixCount = entries.count
         let sortedExacts = exacts.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         unsafe self.exacts = arena.make(
-            sortedExacts.map { Entry(text: arena.make(String(decoding: $0.key, as: UTF8.self)), best: $0.value, parent: -1) })
+            sortedExacts.map {
+                Entry(text: arena.make(String(decoding: $0.key, as: UTF8.self)), best: $0.value, parent: -1)
+            })
         exactCount = sortedExacts.count
     }
 

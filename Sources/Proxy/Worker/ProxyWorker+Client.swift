@@ -214,7 +214,9 @@ extension ProxyWorker {
         let headCount = writer.count
         if unsafe !client.pointee.output.isHeld {
             // A short body is copied behind the head: cheaper than a second part for the kernel to look at.
-            if let body = unsafe body, bodyCount <= WorkerLimits.copiedBodyBytesMax { unsafe writer.append(body, bodyCount) }
+            if let body = unsafe body, bodyCount <= WorkerLimits.copiedBodyBytesMax {
+                unsafe writer.append(body, bodyCount)
+            }
             let isCopied = writer.count == headCount + bodyCount
             switch unsafe Socket.send(
                 client.pointee.descriptor, writer.bytes, writer.count, body, isCopied ? 0 : bodyCount)

@@ -88,7 +88,8 @@ extension ProxyWorker {
     /// Tells every live site what is known of an endpoint now.
     mutating func endpointChanged(_ number: UInt32) {
         let state = unsafe endpoints[Int(number)]
-        for unsafe site in unsafe sites {
+        for index in unsafe sites.indices {
+            let site = unsafe sites[index]
             for pool in 0..<(unsafe site.pointee.poolCount) { unsafe site.pointee.pools[pool].update(number, state) }
         }
     }

@@ -107,9 +107,10 @@ extension ProxyWorker {
     /// Keeps a connection for the next request, unless that makes no sense.
     mutating func makeIdle(_ connection: ConnectionPointer, idleNanoseconds: UInt64) {
         let number = Int(unsafe connection.pointee.endpoint)
-        guard unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
-            && !connection.pointee.isPeerClosed && endpoints[number].isEligible
-            && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax
+        guard
+            unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
+                && !connection.pointee.isPeerClosed && endpoints[number].isEligible
+                && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax
         else {
             unsafe closeConnection(connection)
             return

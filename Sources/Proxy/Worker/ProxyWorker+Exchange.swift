@@ -126,7 +126,9 @@ extension ProxyWorker {
             return
         case .broken:
             unsafe exchange.pointee.failureStatus = 502
-            guard unsafe attemptsLeft && exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim else { break }
+            guard unsafe attemptsLeft && exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim else {
+                break
+            }
             unsafe exchange.pointee.needsFreshConnection = true
             // An idle connection that broke says nothing about the endpoint; a fresh one does.
             if !wasReused { unsafe exchange.pointee.failedEndpoint = number }
@@ -200,7 +202,8 @@ extension ProxyWorker {
         unsafe dropConnection(exchange)
         let requestIsComplete = unsafe exchange.pointee.request.isComplete
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
-        unsafe writeAnswer(status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
+        unsafe writeAnswer(
+            status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         unsafe release(exchange)
         unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)

@@ -48,7 +48,8 @@ extension ProxyWorker {
         case .malformed:
             statistics.malformed &+= 1
             if refusalLog.allows(now) {
-                unsafe Log.warning("proxy", "closed a relayed connection from \(client.pointee.address): no PROXY v2 header")
+                unsafe Log.warning(
+                    "proxy", "closed a relayed connection from \(client.pointee.address): no PROXY v2 header")
             }
             unsafe closeClient(client)
             return false

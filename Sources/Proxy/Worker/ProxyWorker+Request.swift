@@ -32,7 +32,8 @@ extension ProxyWorker {
         unsafe exchange.pointee.stage = .awaitingHead
         var sent = 0
         let headCount = writer.count
-        switch unsafe Socket.send(connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount) {
+        switch unsafe Socket.send(connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount)
+        {
         case .bytes(let count): sent = count
         case .wouldBlock: break
         case .failed, .endOfStream:
@@ -87,7 +88,8 @@ extension ProxyWorker {
 
     /// When the request is whole the response is due; until then each step of the body is.
     private mutating func setRequestDeadline(_ exchange: ExchangePointer, _ responseNanoseconds: UInt64) {
-        let wait = unsafe exchange.pointee.hasSentRequest
+        let wait =
+            unsafe exchange.pointee.hasSentRequest
             ? responseNanoseconds : exchange.pointee.site.pointee.bodyIdleNanoseconds
         unsafe setDeadline(clients[exchange.pointee.client], now + wait)
     }

@@ -258,8 +258,9 @@ extension ProxyWorker {
                 // What came meanwhile goes along: fewer and larger moves to the client. "Would block" says nothing
                 // here, for the pipe may be what is full.
                 let more = unsafe min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - moved))
-                if more > 0, moved < PipePool.pipeBytes / 2, case .bytes(let added) = unsafe Socket.splice(
-                    from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: Int(more))
+                if more > 0, moved < PipePool.pipeBytes / 2,
+                    case .bytes(let added) = unsafe Socket.splice(
+                        from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: Int(more))
                 {
                     unsafe exchange.pointee.response.advance(added)
                 }
