@@ -79,7 +79,7 @@ package final class ProxyRole: DataRole {
             do {
                 var loop = ProxyWorker(
                     index: worker, poller: try Poller(), mailbox: commands, agent: agent, listening: listening)
-                try loop.watchListeners()
+                try loop.watch()
                 loop.run()
             } catch {
                 preconditionFailure("worker \(worker): \(error)")
@@ -90,7 +90,7 @@ package final class ProxyRole: DataRole {
     // MARK: DataRole
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
-        let site = CompiledSite(snapshot, registry: registry)
+        let site = CompiledSite(snapshot, registry: registry, workers: workerCount)
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()

@@ -12,7 +12,8 @@ final class CompiledSite: @unchecked Sendable {
     // Unchecked: everything is written in `init` and only read after that.
 
     let revision: UInt64
-    let limits: Limits
+    /// One worker's share of `limits.connections`.
+    let connectionCountMax: Int
     let headLimits: HeadLimits
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
@@ -25,11 +26,11 @@ final class CompiledSite: @unchecked Sendable {
 
     private let arena: Arena
 
-    init(_ snapshot: Snapshot, registry: IdentityRegistry) {
+    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int) {
         let arena = Arena()
         self.arena = arena
         revision = snapshot.revision
-        limits = snapshot.limits
+        connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
         headLimits = HeadLimits(
             headBytesMax: snapshot.limits.headBytesMax, fieldCountMax: snapshot.limits.fieldCountMax)
         headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned

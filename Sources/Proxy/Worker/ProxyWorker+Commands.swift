@@ -100,7 +100,7 @@ extension ProxyWorker {
         guard !isDraining else { return }
         isDraining = true
         hasReportedDrained = false
-        wheel.set(Timer.drain, at: now + WorkerLimits.drainGraceNanoseconds)
+        wheel.set(Timer.drainGraceID, at: now + WorkerLimits.drainGraceNanoseconds)
     }
 
     /// The grace is over: idle connections, which had no request on its way, are closed.

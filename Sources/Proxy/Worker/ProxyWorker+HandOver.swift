@@ -23,9 +23,24 @@ extension ProxyWorker {
                 try poller.add(descriptor, Token(kind: Kind.link, slot: slot, generation: 0), .stream)
                 links.append(HandOverLink(descriptor: descriptor, slot: slot))
             } catch {
-                Log.warning("proxy", "cannot take a forwarder's connection: \(error)")
+                restListeners("cannot take a forwarder's connection: \(error)")
                 return
             }
+        }
+    }
+
+    /// Nothing can be accepted now: the sockets leave the poller for a while instead of keeping the loop awake.
+    mutating func restListeners(_ reason: String) {
+        Log.warning("proxy", reason)
+        for descriptor in [listening.handOver, listening.relay] { if let descriptor { poller.remove(descriptor) } }
+        wheel.set(Timer.listenerRestID, at: now + WorkerLimits.listenerRestNanoseconds)
+    }
+
+    mutating func endListenerRest() {
+        do {
+            try watchListeners()
+        } catch {
+            restListeners("cannot watch the listening sockets: \(error)")
         }
     }
 

@@ -28,7 +28,7 @@ extension ProxyWorker {
                 }
                 beginClient(descriptor, listener: 0, address: peer, phase: .proxyHeader)
             } catch {
-                Log.warning("proxy", "cannot accept a relayed connection: \(error)")
+                restListeners("cannot accept a relayed connection: \(error)")
                 return
             }
         }

@@ -25,7 +25,7 @@ extension ProxyWorker {
             case Timer.suspicion:
                 unsafe endpoints[Int(number)].isSuspected = false
                 endpointChanged(number)
-            default: closeIdleClients()
+            default: if id == Timer.drainGraceID { closeIdleClients() } else { endListenerRest() }
             }
         }
     }

@@ -40,8 +40,12 @@ struct ProxyWorker: ~Copyable {
         static let endpointConnection: UInt32 = 1
         /// The end of an endpoint's suspicion; by endpoint number.
         static let suspicion: UInt32 = 2
+        /// Of the worker itself: see the two ids below.
+        static let worker: UInt32 = 3
         /// The end of the grace for idle connections while draining.
-        static let drain: UInt32 = 3
+        static let drainGraceID: UInt32 = worker
+        /// The end of a rest of the listening sockets.
+        static let listenerRestID: UInt32 = kinds + worker
     }
 
     let index: Int
@@ -98,8 +102,12 @@ struct ProxyWorker: ~Copyable {
     }
 
     /// Watches the mailbox and the listening sockets.
-    mutating func watchListeners() throws(SocketError) {
+    mutating func watch() throws(SocketError) {
         try poller.add(mailbox.descriptor, Token(kind: Kind.mailbox, slot: 0, generation: 0), .level)
+        try watchListeners()
+    }
+
+    mutating func watchListeners() throws(SocketError) {
         if let descriptor = listening.handOver {
             try poller.add(descriptor, Token(kind: Kind.handOverListener, slot: 0, generation: 0), .level)
         }
@@ -137,14 +145,15 @@ struct ProxyWorker: ~Copyable {
 
     /// Clients that still have input (pipelined requests, a FIN to read) go on here and not by recursion.
     private mutating func continueReady() {
-        var rest = ready.count
-        while rest > 0 {
-            rest -= 1
-            let token = ready.removeFirst()
-            guard let client = unsafe clients.element(for: token) else { continue }
+        // Those that are added meanwhile wait for the next turn.
+        let count = ready.count
+        guard count > 0 else { return }
+        for index in 0..<count {
+            guard let client = unsafe clients.element(for: ready[index]) else { continue }
             unsafe client.pointee.isReady = false
             unsafe continueClient(client)
         }
+        ready.removeFirst(count)
     }
 
     /// Has a client go on at the end of the turn.
@@ -178,6 +187,8 @@ enum WorkerLimits {
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
     /// How long a closing connection waits for the client to have read the answer.
     static let lingerNanoseconds: UInt64 = 2_000_000_000
+    /// How long listening sockets rest when no connection can be taken (`EMFILE`): they would be reported at once.
+    static let listenerRestNanoseconds: UInt64 = 100_000_000
     /// How long idle connections stay when draining begins: a request on its way is still served.
     static let drainGraceNanoseconds: UInt64 = 2_000_000_000
 }

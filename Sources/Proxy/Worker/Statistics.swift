@@ -4,14 +4,33 @@ import NodeLink
 @safe
 struct Statistics: ~Copyable {
     /// Status codes that can be counted: 100…599.
-    static let codes = 500
-    /// Upper bounds of the duration buckets in seconds, as Prometheus names them; +Inf follows.
-    static let bounds: InlineArray<14, (nanoseconds: UInt64, label: StaticString)> = [
-        (500_000, "0.0005"), (1_000_000, "0.001"), (2_500_000, "0.0025"), (5_000_000, "0.005"),
-        (10_000_000, "0.01"), (25_000_000, "0.025"), (50_000_000, "0.05"), (100_000_000, "0.1"),
-        (250_000_000, "0.25"), (500_000_000, "0.5"), (1_000_000_000, "1"), (2_500_000_000, "2.5"),
-        (5_000_000_000, "5"), (10_000_000_000, "10"),
+    static var codes: Int { 500 }
+    /// Upper bounds of the duration buckets in seconds, as Prometheus names them.
+    static let bounds = [
+        "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf",
     ]
+    static var buckets: Int { 15 }
+
+    /// Index into `bounds`. Written out: a table would be looked up through a lazy global on each request.
+    private static func bucket(_ nanoseconds: UInt64) -> Int {
+        switch nanoseconds {
+        case ...500_000: 0
+        case ...1_000_000: 1
+        case ...2_500_000: 2
+        case ...5_000_000: 3
+        case ...10_000_000: 4
+        case ...25_000_000: 5
+        case ...50_000_000: 6
+        case ...100_000_000: 7
+        case ...250_000_000: 8
+        case ...500_000_000: 9
+        case ...1_000_000_000: 10
+        case ...2_500_000_000: 11
+        case ...5_000_000_000: 12
+        case ...10_000_000_000: 13
+        default: 14
+        }
+    }
 
     /// Requests of one listener and route.
     @safe
@@ -24,8 +43,8 @@ struct Statistics: ~Copyable {
         init() {
             unsafe codes = .allocate(capacity: Statistics.codes)
             unsafe codes.initialize(repeating: 0, count: Statistics.codes)
-            unsafe buckets = .allocate(capacity: 15)
-            unsafe buckets.initialize(repeating: 0, count: 15)
+            unsafe buckets = .allocate(capacity: Statistics.buckets)
+            unsafe buckets.initialize(repeating: 0, count: Statistics.buckets)
         }
     }
 
@@ -58,9 +77,7 @@ struct Statistics: ~Copyable {
         let block = unsafe block(Int(number))
         unsafe block.pointee.codes[min(max(status, 100), 599) - 100] &+= 1
         unsafe block.pointee.nanoseconds &+= nanoseconds
-        var bucket = 0
-        while bucket < 14 && nanoseconds > Statistics.bounds[bucket].nanoseconds { bucket += 1 }
-        unsafe block.pointee.buckets[bucket] &+= 1
+        unsafe block.pointee.buckets[Statistics.bucket(nanoseconds)] &+= 1
     }
 
     private mutating func block(_ number: Int) -> UnsafeMutablePointer<Series> {
@@ -98,9 +115,8 @@ struct Statistics: ~Copyable {
                     Sample("sluice_requests_total", labels + [.init("code", String(code + 100))], Double(count)))
             }
             var cumulative: UInt64 = 0
-            for bucket in 0..<15 {
+            for (bucket, bound) in Statistics.bounds.enumerated() {
                 unsafe cumulative += block.pointee.buckets[bucket]
-                let bound = bucket < 14 ? "\(Statistics.bounds[bucket].label)" : "+Inf"
                 samples.append(
                     Sample("sluice_request_duration_seconds_bucket", labels + [.init("le", bound)], Double(cumulative)))
             }

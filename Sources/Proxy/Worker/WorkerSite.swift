@@ -25,7 +25,7 @@ struct WorkerSite {
         unsafe tables = unsafe site.tables
         poolCount = unsafe tables.pointee.poolCount
         unsafe pools = .allocate(capacity: max(poolCount, 1))
-        connectionCountMax = site.limits.connectionCountMax
+        connectionCountMax = site.connectionCountMax
         headLimits = site.headLimits
         headNanoseconds = site.headNanoseconds
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
