@@ -37,7 +37,8 @@ extension IntegrationTests {
             for line in blocks("sh", in: try readme()).flatMap({ $0.split(separator: "\n") }) {
                 let words = line.split(separator: " ")
                 if words.first == "sluice", let command = words.dropFirst().first {
-                    #expect(try SluiceCommand(socket: "/nowhere").run([String(command), "--help"]).exitCode == 0, "\(line)")
+                    #expect(
+                        try SluiceCommand(socket: "/nowhere").run([String(command), "--help"]).exitCode == 0, "\(line)")
                 }
             }
         }

@@ -7,7 +7,8 @@ struct Statistics: ~Copyable {
     static var codes: Int { 500 }
     /// Upper bounds of the duration buckets in seconds, as Prometheus names them.
     static let bounds = [
-        "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf",
+        "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10",
+        "+Inf",
     ]
     static var buckets: Int { 15 }
 
