@@ -40,10 +40,15 @@ struct RelayDirection: BitwiseCopyable {
     var isSplicing = false
     /// It has moved bulk at least once.
     var hasSpliced = false
+    /// The source isn't watched for reading: the sink is blocked, and each arrival would wake the worker for nothing.
+    var isSourceResting = false
     /// FIN has been read.
     var hasEnded = false
     /// FIN has been reported to the lifecycle.
     var hasReportedEnd = false
+
+    /// Bulk waits for the sink.
+    var isBlocked: Bool { pipe.count > 0 && !isWritable }
 
     /// Nothing received is still to be sent.
     var isFlushed: Bool { buffer.isEmpty && pipe.count == 0 }

@@ -19,6 +19,8 @@ struct Check: AsyncParsableCommand {
     var site: String
 
     @OptionGroup var json: JSONOption
+    /// Every command takes `--socket`; this one asks nobody.
+    @OptionGroup var socket: SocketOption
 
     func run() async throws {
         let diagnostics: [Diagnostic]
