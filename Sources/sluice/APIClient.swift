@@ -33,7 +33,8 @@ struct APIClient: Sendable {
         do {
             return try await channel.executeThenClose { inbound, outbound in
                 var head = HTTPRequestHead(version: .http1_1, method: method, uri: target)
-                head.headers = ["Host": "localhost", "Connection": "close", "Content-Length": "\(body.count)"]
+                // Without "Connection: close": the connection is closed here, once, and not by both sides at a time.
+                head.headers = ["Host": "localhost", "Content-Length": "\(body.count)"]
                 try await outbound.write(.head(head))
                 if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
                 try await outbound.write(.end(nil))
