@@ -89,8 +89,9 @@ extension ForwarderWorker {
         }
     }
 
-    /// While bulk waits for the sink, what arrives at the source wakes nobody: measured on 16 MiB bodies, this halves the
-    /// wake-ups. A change of interest reports what is ready, so no edge is lost.
+    /// While bulk waits for the sink, what arrives at the source wakes nobody. A change of interest reports what is
+    /// ready, so no edge is lost. Whether it pays is not settled: 16 MiB relayed cost 1.20 to 1.26 of HAProxy's CPU in
+    /// runs without it and 1.12 in one run of five rounds with it.
     private mutating func restSource(_ direction: inout RelayDirection, _ source: CInt, _ kind: UInt8, _ slot: UInt32) {
         guard direction.isBlocked != direction.isSourceResting else { return }
         let token = Token(kind: kind, slot: slot, generation: connections.generation(of: slot))
