@@ -119,6 +119,7 @@ final class SiteCompiler {
         timeout.read(LimitsTimeoutKeys.head, into: &limits.headTimeout)
         timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
         timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
+        timeout.read(LimitsTimeoutKeys.tunnel, into: &limits.tunnelTimeout)
     }
 
     /// The values without repetitions; a repeated one is a warning.

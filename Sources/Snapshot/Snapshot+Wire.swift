@@ -85,6 +85,7 @@ extension WireWriter {
         write(limits.headTimeout)
         write(limits.bodyIdleTimeout)
         write(limits.idleTimeout)
+        write(limits.tunnelTimeout)
     }
 
     mutating func write(_ pool: Pool) {
@@ -191,7 +192,8 @@ extension WireReader {
         Limits(
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
-            bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration())
+            bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
+            tunnelTimeout: try readDuration())
     }
 
     mutating func readPool() throws(WireError) -> Pool {

@@ -90,11 +90,13 @@ package struct Limits: Equatable, Sendable {
     package var bodyIdleTimeout: Duration
     /// `limits.timeout.idle`: an idle keep-alive connection, or a relayed one on which nothing moves.
     package var idleTimeout: Duration
+    /// `limits.timeout.tunnel`: a connection that has switched protocols, on which nothing moves.
+    package var tunnelTimeout: Duration
 
     package init(
         headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
         headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
-        idleTimeout: Duration = .seconds(60)
+        idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600)
     ) {
         self.headBytesMax = headBytesMax
         self.fieldCountMax = fieldCountMax
@@ -102,6 +104,7 @@ package struct Limits: Equatable, Sendable {
         self.headTimeout = headTimeout
         self.bodyIdleTimeout = bodyIdleTimeout
         self.idleTimeout = idleTimeout
+        self.tunnelTimeout = tunnelTimeout
     }
 }
 

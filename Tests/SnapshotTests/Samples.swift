@@ -10,7 +10,8 @@ enum Samples {
         trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, headTimeout: .seconds(5),
-            bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600)),
+            bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600),
+            tunnelTimeout: .seconds(7)),
         listeners: [
             Listener(name: "web", addresses: [IPEndpoint("0.0.0.0:80")!, IPEndpoint("[::]:80")!]),
             Listener(name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1),

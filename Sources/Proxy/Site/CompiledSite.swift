@@ -18,6 +18,7 @@ final class CompiledSite: @unchecked Sendable {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let tunnelNanoseconds: UInt64
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
@@ -36,6 +37,7 @@ final class CompiledSite: @unchecked Sendable {
         headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned
         bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
         idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
+        tunnelNanoseconds = snapshot.limits.tunnelTimeout.nanosecondsUnsigned
         let pools = snapshot.pools.map { pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(

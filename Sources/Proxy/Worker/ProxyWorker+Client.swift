@@ -35,7 +35,19 @@ extension ProxyWorker {
             unsafe clientBroke(client)
             return
         }
+        if unsafe client.pointee.isPeerClosed && isWaitingForAnswer(client) {
+            unsafe clientBroke(client)
+            return
+        }
         unsafe continueClient(client)
+    }
+
+    /// The whole request is on its way and nothing of an answer has come: a client that closes now has gone away, and
+    /// the endpoint needn't go on for it. (One that only ends its side can't be told from that, as for nginx and Envoy.)
+    private func isWaitingForAnswer(_ client: ClientPointer) -> Bool {
+        guard unsafe client.pointee.phase == .exchange else { return false }
+        let exchange = unsafe exchanges[client.pointee.exchange]
+        return unsafe exchange.pointee.stage != .relaying && exchange.pointee.request.isComplete
     }
 
     /// Does whatever the client's edges and buffers allow now.
@@ -202,6 +214,7 @@ extension ProxyWorker {
         unsafe buffers.empty(&client.pointee.output)
         if unsafe client.pointee.phase == .lingering {
             unsafe Socket.shutdownWriting(client.pointee.descriptor)
+            unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
         }
         return true
     }
@@ -268,8 +281,12 @@ extension ProxyWorker {
         }
         unsafe client.pointee.phase = .lingering
         unsafe watch(client, .stream)
-        unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
-        if unsafe !client.pointee.output.isHeld { unsafe Socket.shutdownWriting(client.pointee.descriptor) }
+        if unsafe client.pointee.output.isHeld {
+            unsafe setDeadline(client, now + (site?.pointee.bodyIdleNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        } else {
+            unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
+            unsafe Socket.shutdownWriting(client.pointee.descriptor)
+        }
         unsafe arm(client)
         unsafe linger(client)
     }

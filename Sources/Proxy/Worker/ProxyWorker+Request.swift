@@ -11,7 +11,8 @@ extension ProxyWorker {
         unsafe restoreFields(exchange, received)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         let facts = unsafe RequestFacts(
-            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id)
+            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id,
+            maxForwards: MaxForwards.value(of: exchange.pointee.head, received, fields).map { $0 - 1 })
         unsafe RequestComposer.write(
             exchange.pointee.head, received, fields, route.pointee.request, facts, into: &writer)
         guard !writer.isOverfull else {
@@ -164,6 +165,10 @@ extension ProxyWorker {
         unsafe watchRequest(exchange, client, connection)
         // A pipe with bytes in it stays: they go on when the endpoint has room.
         if unsafe exchange.pointee.hasSentRequest { unsafe pipes.give(&exchange.pointee.requestPipe) }
+        guard unsafe !exchange.pointee.isTunnel else {
+            unsafe tunnelMovedUp(exchange, client, connection)
+            return
+        }
         guard unsafe exchange.pointee.stage == .awaitingHead else { return }
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
@@ -173,7 +178,7 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the exchange goes on.
     private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
-        let plain = unsafe exchange.pointee.request.spliceable
+        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.request.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
             if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
                 unsafe exchange.pointee.requestPipe = pipe
@@ -194,6 +199,7 @@ extension ProxyWorker {
             statistics.bytesIn &+= UInt64(count)
             if unsafe count < room && !client.pointee.isPeerClosed { unsafe client.pointee.isReadable = false }
         case .wouldBlock: unsafe client.pointee.isReadable = false
+        case .endOfStream where unsafe exchange.pointee.request.endOfStream(): break
         case .endOfStream, .failed:
             unsafe abandon(exchange, status: 499)
             return false

@@ -56,8 +56,8 @@ extension ProxyWorker {
                 return false
             case .complete: break
             }
-            // Nothing was asked to switch protocols (`Upgrade` is hop-by-hop).
-            guard head.status != 101 else {
+            // Only what was asked for may be switched to (RFC 9110 §7.8).
+            if head.status == 101, unsafe !(head.switchesToWebSocket && exchange.pointee.head.asksForWebSocket) {
                 unsafe attemptFailed(exchange, .malformed)
                 return false
             }
@@ -94,7 +94,8 @@ extension ProxyWorker {
         let client = unsafe clients[exchange.pointee.client]
         let request = unsafe exchange.pointee.head
         let facts = unsafe ResponseFacts(
-            closes: closes, statesKeepAlive: !closes && request.minorVersion == 0,
+            closes: closes, switchesProtocol: head.status == 101,
+            statesKeepAlive: !closes && request.minorVersion == 0,
             dropsTransferEncoding: dropsFraming, client: client.pointee.address, id: exchange.pointee.id)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         let host = unsafe Bytes(base: client.pointee.input.bytes + request.hostStart, count: request.hostLength)
@@ -108,9 +109,13 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
     ) {
         let client = unsafe clients[exchange.pointee.client]
-        let framing = unsafe head.framing(answering: exchange.pointee.head.method)
+        let isTunnel = head.status == 101
+        let framing = unsafe isTunnel ? .untilClose : head.framing(answering: exchange.pointee.head.method)
         let dropsFraming = unsafe framing == .chunked && exchange.pointee.head.minorVersion == 0
-        let persists = unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
+        // An answer that comes before the whole request ends the connection: the rest may never come.
+        let persists =
+            unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
+            && exchange.pointee.request.isComplete
         unsafe exchange.pointee.clientPersists = persists
         unsafe exchange.pointee.endpointPersists = head.isPersistent && framing != .untilClose
         unsafe exchange.pointee.status = head.status
@@ -135,6 +140,7 @@ extension ProxyWorker {
         }
         unsafe exchange.pointee.stage = .relaying
         unsafe exchange.pointee.hasAnswered = true
+        if isTunnel { unsafe beginTunnel(exchange) }
         let sent = unsafe sendComposed(
             client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
         guard sent >= 0 else {
@@ -148,6 +154,7 @@ extension ProxyWorker {
         if unsafe exchange.pointee.response.isComplete {
             unsafe finish(exchange)
         } else {
+            if isTunnel { unsafe makeReady(client) }
             unsafe pumpResponse(exchange)
         }
     }
@@ -155,9 +162,13 @@ extension ProxyWorker {
     /// Moves the body on until one side would block.
     mutating func pumpResponse(_ exchange: ExchangePointer) {
         let client = unsafe clients[exchange.pointee.client]
+        guard unsafe exchange.pointee.connection != EndpointConnection.none else {
+            unsafe drainPipe(exchange, client)
+            return
+        }
         let connection = unsafe connections[exchange.pointee.connection]
         var budget = WorkerLimits.bytesPerTurnMax
-        unsafe setDeadline(client, now + exchange.pointee.site.pointee.bodyIdleNanoseconds)
+        unsafe setBodyDeadline(exchange, client)
         while true {
             if unsafe client.pointee.output.isHeld {
                 guard unsafe client.pointee.isWritable, unsafe flush(client) else { return }
@@ -174,7 +185,11 @@ extension ProxyWorker {
                 case .wouldBlock:
                     unsafe clientIsFull(client)
                     guard unsafe fillResponsePipe(exchange, connection) else { return }
-                    unsafe watchResponse(exchange, connection)
+                    if unsafe exchange.pointee.response.isComplete && exchange.pointee.hasSentRequest {
+                        unsafe freeEndpoint(exchange)
+                    } else {
+                        unsafe watchResponse(exchange, connection)
+                    }
                     return
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
@@ -207,6 +222,10 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer
     ) -> Bool {
         while unsafe !connection.pointee.input.isEmpty {
+            guard unsafe client.pointee.isWritable else {
+                unsafe takeRest(exchange, client, connection)
+                return false
+            }
             switch unsafe exchange.pointee.response.next(
                 connection.pointee.input.bytes, connection.pointee.input.count)
             {
@@ -216,13 +235,8 @@ extension ProxyWorker {
                     statistics.bytesOut &+= UInt64(sent)
                     unsafe exchange.pointee.response.advance(sent)
                     unsafe connection.pointee.input.consume(sent)
-                    if sent < count {
-                        unsafe clientIsFull(client)
-                        return false
-                    }
-                case .wouldBlock:
-                    unsafe clientIsFull(client)
-                    return false
+                    if sent < count { unsafe clientIsFull(client) }
+                case .wouldBlock: unsafe clientIsFull(client)
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
                     return false
@@ -242,7 +256,7 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the pump goes on.
     private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
-        let plain = unsafe exchange.pointee.response.spliceable
+        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.response.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
             unsafe takeResponsePipe(exchange)
         {

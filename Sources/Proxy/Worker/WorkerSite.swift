@@ -19,6 +19,7 @@ struct WorkerSite {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let tunnelNanoseconds: UInt64
 
     init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
         unsafe compiled = .passRetained(site)
@@ -30,6 +31,7 @@ struct WorkerSite {
         headNanoseconds = site.headNanoseconds
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
         idleNanoseconds = site.idleNanoseconds
+        tunnelNanoseconds = site.tunnelNanoseconds
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
