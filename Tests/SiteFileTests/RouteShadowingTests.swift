@@ -23,6 +23,7 @@ struct RouteShadowingTests {
         case nil: return isHost
         case .exact(let text)?: return isHost && path == text
         case .prefix(let text)?: return isHost && path.hasPrefix(text)
+        case .regex?: return false
         }
     }
 
