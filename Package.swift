@@ -122,7 +122,7 @@ let package = Package(
             name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
             swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"],
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop"], exclude: ["Golden"],
             swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",

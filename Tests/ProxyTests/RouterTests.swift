@@ -136,4 +136,6 @@ struct SeededRandom {
     }
 
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+
+    mutating func pick<Element>(_ list: [Element]) -> Element { list[below(list.count)] }
 }
