@@ -168,7 +168,8 @@ struct PatternParser {
             position += 2
             return folded(ByteSet(byte))
         case "1"..."9", "k", "g": throw unsupported("the back-reference \"\\\(scalar)\"", at: start)
-        case _ where scalar.isASCII && scalar.value > 0x20 && !scalar.properties.isAlphabetic
+        case _
+        where scalar.isASCII && scalar.value > 0x20 && !scalar.properties.isAlphabetic
             && !("0"..."9").contains(scalar):
             return ByteSet(UInt8(scalar.value))
         default: throw unsupported("\"\\\(scalar)\"", at: start)
@@ -179,7 +180,9 @@ struct PatternParser {
         let start = position
         position += 1
         let isInverted = take("^")
-        guard next != "]" else { throw malformed("\"[\" with nothing in it (write \"\\]\" for the character)", at: start) }
+        guard next != "]" else {
+            throw malformed("\"[\" with nothing in it (write \"\\]\" for the character)", at: start)
+        }
         var set = ByteSet()
         while !take("]") {
             guard let low = try bracketItem(start) else {

@@ -46,7 +46,8 @@ struct PatternProgram {
     private mutating func append(_ instruction: Instruction) throws(PatternError) -> Int {
         guard instructions.count < PatternLimits.instructionsMax else {
             throw PatternError(
-                reason: .tooLarge("with its repeats written out it has more than \(PatternLimits.instructionsMax) positions"))
+                reason: .tooLarge(
+                    "with its repeats written out it has more than \(PatternLimits.instructionsMax) positions"))
         }
         instructions.append(instruction)
         return instructions.count - 1

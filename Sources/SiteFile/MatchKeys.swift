@@ -49,12 +49,13 @@ enum ValueKeys {
     static let present = Key(
         "present", .truth, stands: "`true`", "`false`: there is no such field or parameter.")
     static let section = Section(
-        "routes[].match.header.NAME", """
-            A condition is the value itself, or a map; of a map everything must hold.
+        "routes[].match.header.NAME",
+        """
+        A condition is the value itself, or a map; of a map everything must hold.
 
-            Regular expressions are compiled to tables when the file is checked, and run in one step a byte, whatever the request. \
-            They have literals, `.` (any byte), `[a-z]`, `[^a-z]`, `\\d` `\\w` `\\s` `\\D` `\\W` `\\S`, `\\t` `\\n` `\\r` `\\f` `\\xHH`, `(…)`, `(?:…)`, `|`, `*` `+` \
-            `?` `{2}` `{2,}` `{2,5}`, and `(?i)` in front for ASCII letters without case; no back-references, look-around or word boundaries. A \
-            pattern has at most 1024 bytes and 1024 states; the tables of a site have at most 64 MiB.
-            """, keys: [prefix.declaration, regex.declaration, present.declaration])
+        Regular expressions are compiled to tables when the file is checked, and run in one step a byte, whatever the request. \
+        They have literals, `.` (any byte), `[a-z]`, `[^a-z]`, `\\d` `\\w` `\\s` `\\D` `\\W` `\\S`, `\\t` `\\n` `\\r` `\\f` `\\xHH`, `(…)`, `(?:…)`, `|`, `*` `+` \
+        `?` `{2}` `{2,}` `{2,5}`, and `(?i)` in front for ASCII letters without case; no back-references, look-around or word boundaries. A \
+        pattern has at most 1024 bytes and 1024 states; the tables of a site have at most 64 MiB.
+        """, keys: [prefix.declaration, regex.declaration, present.declaration])
 }

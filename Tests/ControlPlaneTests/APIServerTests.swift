@@ -44,7 +44,8 @@ struct APIServerTests {
             """
         let bench = try await ControlBench()
         _ = try await bench.start(
-            ControlBench.site.replacingOccurrences(of: "  - to: app", with: "  - {match: \(match), to: app}\n  - to: app"))
+            ControlBench.site.replacingOccurrences(
+                of: "  - to: app", with: "  - {match: \(match), to: app}\n  - to: app"))
         let routes = try #require(try await bench.json("GET", "/v1/routes").object["routes"] as? [[String: Any]])
         let found = try #require(routes[0]["match"] as? NSDictionary)
         #expect(
@@ -55,7 +56,9 @@ struct APIServerTests {
             ] as NSDictionary)
         #expect(
             routes[1]["match"] as? NSDictionary
-                == ["host": [String](), "method": [String](), "header": [String: String](), "query": [String: String]()]
+                == [
+                    "host": [String](), "method": [String](), "header": [String: String](), "query": [String: String](),
+                ]
                 as NSDictionary)
         // What the command reads back is the same, names of fields and parameters included.
         let documents = try await bench.controller.routesDocument()
@@ -65,7 +68,8 @@ struct APIServerTests {
         #expect(Set(document.query.keys) == ["aB_c", "d"])
         #expect(
             document.conditionsText
-                == "GET|PURGE, header accept prefix a regex ab, header x-beta_two = 1, query aB_c absent, query d present")
+                == "GET|PURGE, header accept prefix a regex ab, header x-beta_two = 1, query aB_c absent, query d present"
+        )
     }
 
     @Test("publishing answers 201, and the store knows who asked")

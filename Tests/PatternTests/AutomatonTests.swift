@@ -16,7 +16,8 @@ struct AutomatonTests {
             ("a{2}", ["aa"], ["a", "aaa"]), ("a{2,}", ["aa", "aaaaa"], ["a"]), ("a{1,3}", ["a", "aaa"], ["", "aaaa"]),
             ("a{0}b", ["b"], ["ab"]), ("(ab){2}", ["abab"], ["ab", "aabb"]),
             ("^/a$", ["/a"], ["/a\n", "^/a$"]), ("^a$|^b$", ["a", "b"], ["ab"]),
-            ("[^a-c]", ["d", "\u{0}"], ["a", "c", ""]), ("[a\\-z]", ["a", "-", "z"], ["m"]), ("[-a]", ["-", "a"], ["b"]),
+            ("[^a-c]", ["d", "\u{0}"], ["a", "c", ""]), ("[a\\-z]", ["a", "-", "z"], ["m"]),
+            ("[-a]", ["-", "a"], ["b"]),
             ("[a-]", ["-", "a"], ["b"]), ("[.*]", [".", "*"], ["a"]), ("[\\d_]", ["1", "_"], ["a"]),
             ("[\\]\\\\]", ["]", "\\"], ["a"]), ("[\\x41-C]", ["A", "B", "C"], ["D"]),
             ("\\d\\D\\w\\W\\s\\S", ["1x_- x"], ["xx_- x"]), ("\\x2f\\.\\t", ["/.\t"], ["//\t"]),
@@ -130,7 +131,8 @@ struct RandomPatternTests {
             for _ in 0..<25 {
                 let subject = writer.subject()
                 let expected = try second.wholeMatch(in: subject) != nil
-                #expect(automaton.matches(subject.utf8) == expected, "seed \(seed): \(text) on \(subject.debugDescription)")
+                #expect(
+                    automaton.matches(subject.utf8) == expected, "seed \(seed): \(text) on \(subject.debugDescription)")
                 if expected { #expect(Array(subject.utf8).starts(with: prefix), "seed \(seed): \(text)") }
             }
         }

@@ -82,7 +82,9 @@ struct PatternErrorTests {
         }
         #expect(try states(PatternLimits.statesMax - 3) == PatternLimits.statesMax - 1)
         #expect(try states(PatternLimits.statesMax - 2) == PatternLimits.statesMax)
-        #expect(error("a{1000}a{\(PatternLimits.statesMax - 1001)}")?.reason == .tooLarge("its table has more than 1024 states"))
+        #expect(
+            error("a{1000}a{\(PatternLimits.statesMax - 1001)}")?.reason
+                == .tooLarge("its table has more than 1024 states"))
         // 2 to the 15th: every combination of the last bytes is a state of its own.
         #expect(error(".*a.{14}") != nil)
         #expect(error(".*a.{8}") == nil)
@@ -110,7 +112,9 @@ struct PatternErrorTests {
     @Test("no text makes the compiler trap", arguments: 1...30 as ClosedRange<UInt64>)
     func randomText(seed: UInt64) {
         var random = SeededRandom(seed)
-        let pieces = ["(", ")", "[", "]", "{", "}", "*", "+", "?", "|", "\\", "^", "$", "-", "a", "1", ",", "x", "é", ".", ":"]
+        let pieces = [
+            "(", ")", "[", "]", "{", "}", "*", "+", "?", "|", "\\", "^", "$", "-", "a", "1", ",", "x", "é", ".", ":",
+        ]
         for _ in 0..<300 {
             let text = (0..<random.below(14)).map { _ in random.pick(pieces) }.joined()
             if let offset = error(text)?.offset { #expect((0...text.unicodeScalars.count).contains(offset), "\(text)") }

@@ -121,9 +121,12 @@ struct RandomRouteTests {
             case 1: target = target.replacing("a", with: "%61")
             default: break
             }
-            let lines = request.fields.map { "\(writer.random.below(2) == 0 ? $0.name : $0.name.uppercased()): \($0.value)" }
+            let lines = request.fields.map {
+                "\(writer.random.below(2) == 0 ? $0.name : $0.name.uppercased()): \($0.value)"
+            }
             let found = try site.route(
-                request.method, target, host: writer.random.below(2) == 0 ? request.host : request.host.uppercased() + ":80",
+                request.method, target,
+                host: writer.random.below(2) == 0 ? request.host : request.host.uppercased() + ":80",
                 lines)
             #expect(
                 try found == naive(matches, request),

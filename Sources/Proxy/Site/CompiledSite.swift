@@ -59,7 +59,7 @@ final class CompiledSite: @unchecked Sendable {
             }
             return unsafe CompiledListener(
                 nameHash: Hash64.xxh64(listener.name.utf8), number: registry.number(ofListener: listener.name),
-                isHTTP: listener.application == .http, 
+                isHTTP: listener.application == .http,
                 router: Router(snapshot.routes, matches, listener: index, arena: arena),
                 series: arena.make(series), unrouted: series[series.count - 1],
                 addresses: arena.make(listener.addresses), addressCount: listener.addresses.count)

@@ -20,7 +20,7 @@ extension Router {
             return unsafe route(host: host, head.hostLength, path: path, head.pathLength, &questions)
         }
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: head.pathLength + 1) { normal in
-            let normalPath = unsafe normal.baseAddress!
+            let normalPath = normal.baseAddress!
             let count = unsafe NormalPath.write(path, head.pathLength, to: normalPath)
             unsafe questions.request.path = unsafe UnsafePointer(normalPath)
             questions.request.pathCount = count

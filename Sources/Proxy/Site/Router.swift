@@ -24,7 +24,7 @@ struct Router: BitwiseCopyable {
     let conditions: UnsafeMutablePointer<RouteConditions>
     private let anyHost: PathTable
     private let tables: UnsafeMutablePointer<PathTable>
-    /// Open addressing; `table` is -1 in an empty slot. A power of two, at most half full.
+    /// Open addressing; `table` is -1 in an empty slot. A power of two, at most a quarter full: few names share a run.
     private let slots: UnsafeMutablePointer<HostEntry>
     private let slotMask: Int
     private let hostCount: Int
@@ -44,7 +44,7 @@ struct Router: BitwiseCopyable {
         }
         self.anyHost = PathTable(anyHost, arena: arena)
         var slotCount = 2
-        while slotCount < byHost.count * 2 { slotCount *= 2 }
+        while slotCount < byHost.count * 4 { slotCount *= 2 }
         slotMask = slotCount - 1
         hostCount = byHost.count
         let empty = HostEntry(hash: 0, name: arena.make(""), isSuffix: false, table: -1)
