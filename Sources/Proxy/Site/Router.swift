@@ -105,31 +105,29 @@ struct Router: BitwiseCopyable {
             guard count > 0 else { return limit }
             let base = unsafe UnsafePointer(name.baseAddress!)
             var best = limit
-            if let table = unsafe table(base, count, isSuffix: false, &questions) {
-                best = unsafe table.route(path, pathCount, before: best, &questions)
-            }
+            let table = unsafe table(base, count, isSuffix: false, &questions)
+            if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
             guard hasSuffixes else { return best }
             for index in 1..<count where unsafe base[index - 1] == 0x2e && index > 1 {
-                if let table = unsafe table(base + index, count - index, isSuffix: true, &questions) {
-                    best = unsafe table.route(path, pathCount, before: best, &questions)
-                }
+                let table = unsafe table(base + index, count - index, isSuffix: true, &questions)
+                if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
             }
             return best
         }
     }
 
-    /// The routes of one host pattern; nil when the site has none.
+    /// Index of the table of one host pattern; -1 when the site has none.
     private func table(
         _ name: UnsafePointer<UInt8>, _ count: Int, isSuffix: Bool, _ questions: inout some RouteQuestions
-    ) -> PathTable? {
+    ) -> Int {
         let hash = unsafe Hash64.xxh64(UnsafeRawBufferPointer(start: name, count: count))
         var slot = Int(truncatingIfNeeded: hash) & slotMask
         while true {
             let entry = unsafe slots[slot]
-            if entry.table < 0 { return nil }
+            if entry.table < 0 { return -1 }
             questions.compared()
             if entry.hash == hash, entry.isSuffix == isSuffix, unsafe entry.name.equals(name, count: count) {
-                return unsafe tables[Int(entry.table)]
+                return Int(entry.table)
             }
             slot = (slot + 1) & slotMask
         }
