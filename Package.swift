@@ -44,6 +44,7 @@ let package = Package(
         .target(name: "HTTPMessage", dependencies: ["EventLoop"], swiftSettings: hot),
         .target(name: "HTTP1", dependencies: ["CLinux", "HTTPMessage"], swiftSettings: hot),
         .target(name: "Balancing", swiftSettings: hot),
+        .target(name: "Pattern", swiftSettings: hot),
         .target(
             name: "Snapshot", dependencies: ["EventLoop", "HTTPMessage", "Balancing"],
             swiftSettings: hot),
@@ -59,8 +60,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "Balancing", "Snapshot", "NodeLink",
-                "NodeAgent",
+                "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "Balancing", "Pattern", "Snapshot",
+                "NodeLink", "NodeAgent",
             ],
             swiftSettings: hot),
         .executableTarget(
@@ -72,7 +73,7 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "Snapshot", "HTTPMessage", "EventLoop", .product(name: "Yams", package: "Yams"),
+                "Snapshot", "HTTPMessage", "EventLoop", "Pattern", .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common),
         .target(
@@ -105,6 +106,7 @@ let package = Package(
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
+        .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: common),
         .testTarget(
             name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"],
             swiftSettings: common),
@@ -120,7 +122,7 @@ let package = Package(
             name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
             swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "EventLoop"], exclude: ["Golden"],
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop"], exclude: ["Golden"],
             swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",

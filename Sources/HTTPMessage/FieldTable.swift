@@ -46,6 +46,9 @@ package struct FieldTable: ~Copyable {
         return true
     }
 
+    /// The lines in a row, until the table changes.
+    package var lines: UnsafeBufferPointer<Field> { unsafe UnsafeBufferPointer(start: fields, count: count) }
+
     package subscript(index: Int) -> Field {
         precondition(index >= 0 && index < count, "field \(index) of \(count)")
         return unsafe fields[index]

@@ -2,6 +2,7 @@ package import EventLoop
 import Glibc
 package import NodeAgent
 package import NodeLink
+import Pattern
 package import Snapshot
 
 /// The proxy node: compiles what the agent gives it, and tells its workers.
@@ -90,7 +91,12 @@ package final class ProxyRole: DataRole {
     // MARK: DataRole
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
-        let site = CompiledSite(snapshot, registry: registry, workers: workerCount)
+        let site: CompiledSite
+        do {
+            site = try CompiledSite(snapshot, registry: registry, workers: workerCount)
+        } catch {
+            throw RoleError("a regular expression of revision \(snapshot.revision): \(error.message)")
+        }
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()

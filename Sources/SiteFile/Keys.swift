@@ -140,23 +140,6 @@ enum RouteKeys {
         later: ["retry", "cache", "compress", "auth", "limit", "waf", "redirect", "respond"])
 }
 
-enum MatchKeys {
-    static let host = Key(
-        "host", .oneOrMore(.hostPattern, each: "host"), stands: "every host",
-        "The request's host without its port. `*.shop.example` stands for one or more labels before `shop.example`.")
-    static let path = Key(
-        "path", .shaped("a path such as \"/old\", or {prefix: /api/}"), stands: "every path",
-        "The whole path, byte for byte and without the query, or `{prefix: …}`: the path begins with these bytes (so `/api` covers `/apis` too)."
-    )
-    static let section = Section(
-        "routes[].match", "", keys: [host.declaration, path.declaration], later: ["method", "header", "query"])
-}
-
-enum PathKeys {
-    static let prefix = Key("prefix", .path, stands: "required", "The bytes that the path begins with.")
-    static let section = Section("routes[].match.path", "", keys: [prefix.declaration])
-}
-
 enum RequestKeys {
     static let section = Section(
         "routes[].request", HeaderKeys.summary, keys: HeaderKeys.declarations, later: ["path"])

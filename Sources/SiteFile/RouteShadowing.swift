@@ -1,9 +1,12 @@
+import Pattern
 import Snapshot
 
 /// Finds routes that can never match because earlier ones catch all that they would.
 ///
 /// A route is a set of (listener, host pattern) pairs with one path pattern; each pair must be covered by an earlier
-/// route. Lookups go by host and path, so that a site's cost grows with its size, not its square.
+/// route whose further conditions ask no more. Lookups go by host and path, so that a site's cost grows with its size,
+/// not its square; for the same reason only the first few routes with conditions at one path are looked at. So a
+/// warning may be missing, and none is false.
 struct RouteShadowing {
     /// Whose requests reach an earlier route first.
     enum Cover: Equatable {
@@ -28,42 +31,32 @@ struct RouteShadowing {
         var host: HostKey
     }
 
-    /// Path patterns of earlier routes at one place; each with the first route that has it.
-    private struct Paths {
-        var every: Int?
-        var exact: [String: Int] = [:]
-        var prefixes: [String: Int] = [:]
-        var prefixLengths: Set<Int> = []
-
-        mutating func add(_ path: PathPattern?, _ route: Int) {
-            switch path {
-            case nil: every = every ?? route
-            case .exact(let text)?: exact[text] = exact[text] ?? route
-            case .prefix(let text)?:
-                prefixes[text] = prefixes[text] ?? route
-                prefixLengths.insert(text.utf8.count)
-            }
-        }
-
-        func cover(_ path: PathPattern?) -> Int? {
-            if let every { return every }
-            let bytes: Substring.UTF8View
-            switch path {
-            case nil: return nil
-            case .exact(let text)?:
-                if let route = exact[text] { return route }
-                bytes = text[...].utf8
-            case .prefix(let text)?: bytes = text[...].utf8
-            }
-            for length in prefixLengths where length <= bytes.count {
-                if let route = prefixes[String(Substring(bytes.prefix(length)))] { return route }
-            }
-            return nil
-        }
+    /// Earlier routes with the same path pattern at one place.
+    fileprivate struct Group {
+        /// The first that asks for nothing more.
+        var plain: Int?
+        var conditional: [Int] = []
     }
 
+    /// Routes with conditions, or patterns, of one place that are looked at.
+    fileprivate static let candidatesMax = 64
+
+    /// Path patterns of earlier routes at one place.
+    fileprivate struct Paths {
+        var every = Group()
+        var exact: [[UInt8]: Group] = [:]
+        var prefixes: [[UInt8]: Group] = [:]
+        var prefixLengths: Set<Int> = []
+        var regexes: [String: Group] = [:]
+        /// In the order of the file.
+        var regexTexts: [String] = []
+    }
+
+    private let patterns: SitePatterns
     private var places: [Place: Paths] = [:]
-    private var seen: [(name: String, line: Int)] = []
+    private var seen: [(name: String, line: Int, match: RouteMatch)] = []
+
+    init(_ patterns: SitePatterns = SitePatterns()) { self.patterns = patterns }
 
     /// Takes the next route of the file.
     ///
@@ -74,7 +67,7 @@ struct RouteShadowing {
         let hosts: [HostKey] = route.match.hosts.isEmpty ? [.any] : route.match.hosts.map { .pattern($0) }
         for listener in route.listeners {
             for host in hosts where isCovered {
-                guard let cover = cover(listener, host, route.match.path) else {
+                guard let cover = cover(listener, host, route.match) else {
                     isCovered = false
                     break
                 }
@@ -82,10 +75,10 @@ struct RouteShadowing {
             }
         }
         let index = seen.count
-        seen.append((route.name, line))
+        seen.append((route.name, line, route.match))
         for listener in route.listeners {
             for host in hosts {
-                places[Place(listener: listener, host: host), default: Paths()].add(route.match.path, index)
+                places[Place(listener: listener, host: host), default: Paths()].add(route.match, index)
             }
         }
         guard isCovered else { return nil }
@@ -93,11 +86,45 @@ struct RouteShadowing {
         return .one(name: seen[only].name, line: seen[only].line)
     }
 
-    private func cover(_ listener: Int, _ host: HostKey, _ path: PathPattern?) -> Int? {
+    private func cover(_ listener: Int, _ host: HostKey, _ match: RouteMatch) -> Int? {
         for wider in wider(host) {
-            if let route = places[Place(listener: listener, host: wider)]?.cover(path) { return route }
+            if let paths = places[Place(listener: listener, host: wider)], let route = cover(paths, match) {
+                return route
+            }
         }
         return nil
+    }
+
+    private func cover(_ paths: Paths, _ match: RouteMatch) -> Int? {
+        if let route = cover(paths.every, match) { return route }
+        let beginning: [UInt8]
+        switch match.path {
+        case nil: return nil
+        case .exact(let text)?:
+            beginning = [UInt8](text.utf8)
+            if let route = cover(paths.exact[beginning], match) { return route }
+            for regex in paths.regexTexts.prefix(RouteShadowing.candidatesMax) {
+                guard let automaton = try? patterns.automaton(regex), automaton.matches(beginning) else { continue }
+                if let route = cover(paths.regexes[regex], match) { return route }
+            }
+        case .prefix(let text)?: beginning = [UInt8](text.utf8)
+        case .regex(let text)?:
+            beginning = (try? patterns.automaton(text).fixedPrefix) ?? []
+            if let route = cover(paths.regexes[text], match) { return route }
+        }
+        for length in paths.prefixLengths.sorted() where length <= beginning.count {
+            if let route = cover(paths.prefixes[[UInt8](beginning.prefix(length))], match) { return route }
+        }
+        return nil
+    }
+
+    private func cover(_ group: Group?, _ match: RouteMatch) -> Int? {
+        guard let group else { return nil }
+        if let plain = group.plain { return plain }
+        guard match.isConditional else { return nil }
+        return group.conditional.first {
+            seen[$0].match.asksNoMore(than: match, patterns)
+        }
     }
 
     /// The patterns that match every host that this one matches, itself among them.
@@ -114,5 +141,30 @@ struct RouteShadowing {
             patterns.append(.pattern(.suffix(String(rest))))
         }
         return patterns
+    }
+}
+
+extension RouteShadowing.Paths {
+    fileprivate mutating func add(_ match: RouteMatch, _ route: Int) {
+        switch match.path {
+        case nil: every.add(match, route)
+        case .exact(let text)?: exact[[UInt8](text.utf8), default: .init()].add(match, route)
+        case .prefix(let text)?:
+            prefixes[[UInt8](text.utf8), default: .init()].add(match, route)
+            prefixLengths.insert(text.utf8.count)
+        case .regex(let text)?:
+            if regexes[text] == nil { regexTexts.append(text) }
+            regexes[text, default: .init()].add(match, route)
+        }
+    }
+}
+
+extension RouteShadowing.Group {
+    fileprivate mutating func add(_ match: RouteMatch, _ route: Int) {
+        if match.isConditional {
+            if conditional.count < RouteShadowing.candidatesMax { conditional.append(route) }
+        } else if plain == nil {
+            plain = route
+        }
     }
 }

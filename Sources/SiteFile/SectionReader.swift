@@ -7,6 +7,8 @@ struct SectionReader {
     let isBroken: Bool
     private let section: Section
     private var values: [String: YAMLNode.Entry] = [:]
+    /// A key was unknown, which is reported: it may be what is missing.
+    private(set) var hasUnknown = false
     /// Keys that an unknown one was probably meant to be: they are not missing as well.
     private var meant: Set<String> = []
 
@@ -32,6 +34,9 @@ struct SectionReader {
     func mark(of key: some KeyProtocol) -> YAMLNode.Mark { values[key.name]?.keyMark ?? mark }
 
     func has(_ key: some KeyProtocol) -> Bool { values[key.name] != nil }
+
+    /// No key of the section is there.
+    var isEmpty: Bool { values.isEmpty }
 
     /// - Returns: nil when the key is absent, or after an error was reported.
     func read<Value>(_ key: Key<Value>) -> Value? {
@@ -62,6 +67,7 @@ struct SectionReader {
     }
 
     private mutating func reportUnknown(_ entry: YAMLNode.Entry) {
+        hasUnknown = true
         let hint: String
         if section.later.contains(entry.key) {
             hint = "\(entry.key.quoted) is not in this version"

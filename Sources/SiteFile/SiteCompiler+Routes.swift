@@ -5,7 +5,7 @@ extension SiteCompiler {
         guard let node = top.read(SiteKeys.routes) else { return [] }
         guard case .list(let nodes) = node.content else { return [] }
         var routes: [Route] = []
-        var shadowing = RouteShadowing()
+        var shadowing = RouteShadowing(patterns)
         var lines: [String: Int] = [:]
         for (index, node) in nodes.enumerated() {
             guard case .map = node.content else {
@@ -109,30 +109,5 @@ extension SiteCompiler {
             indices.append(index)
         }
         return unique(indices, at: reader.mark(of: RouteKeys.listeners)) { compiledListeners[$0].name }
-    }
-
-    private func compile(match reader: SectionReader) -> RouteMatch {
-        var match = RouteMatch()
-        if let hosts = reader.read(MatchKeys.host) {
-            match.hosts = unique(hosts, at: reader.mark(of: MatchKeys.host)) { host in
-                switch host {
-                case .exact(let name): name
-                case .suffix(let name): "*." + name
-                }
-            }
-        }
-        guard let node = reader[node: MatchKeys.path] else { return match }
-        let field = Field(key: MatchKeys.path.name, diagnostics: diagnostics)
-        switch node.content {
-        case .map:
-            let path = SectionReader(node, PathKeys.section, diagnostics)
-            if let prefix = path.require(PathKeys.prefix, hint: "as in `path: {prefix: /api/}`") {
-                match.path = .prefix(prefix)
-            }
-        case .scalar:
-            if let path = Form<String>.path.read(node, field) { match.path = .exact(path) }
-        case .list: field.refuse(node, takes: MatchKeys.path.form.phrase, hint: "write one route for each path")
-        }
-        return match
     }
 }

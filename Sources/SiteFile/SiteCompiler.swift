@@ -6,6 +6,7 @@ import Snapshot
 final class SiteCompiler {
     let diagnostics: DiagnosticList
     let names: NameCache
+    let patterns = SitePatterns()
     /// Names under `pools` and `listeners`, with what is known of them before they are compiled, in file order.
     var pools: [Named] = []
     var listeners: [Named] = []

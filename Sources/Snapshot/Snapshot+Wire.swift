@@ -5,7 +5,7 @@ package import EventLoop
 extension Snapshot {
     static let magic: UInt32 = 0x4e53_4c53  // "SLSN"
     /// Grows with every change of the layout; a node refuses what it doesn't know.
-    static let formatVersion: UInt16 = 1
+    static let formatVersion: UInt16 = 2
 
     package func encoded() -> [UInt8] {
         var out = WireWriter()
@@ -125,17 +125,7 @@ extension WireWriter {
     mutating func write(_ route: Route) {
         write(route.name)
         write(list: route.listeners) { $0.write(UInt32($1)) }
-        write(list: route.match.hosts) { out, host in
-            switch host {
-            case .exact(let name): out.write(UInt8(0)); out.write(name)
-            case .suffix(let name): out.write(UInt8(1)); out.write(name)
-            }
-        }
-        switch route.match.path {
-        case nil: write(UInt8(0))
-        case .exact(let path)?: write(UInt8(1)); write(path)
-        case .prefix(let path)?: write(UInt8(2)); write(path)
-        }
+        write(route.match)
         write(route.request)
         write(route.response)
         write(list: route.targets) { out, target in
@@ -235,20 +225,7 @@ extension WireReader {
         let listeners = try readList { (reader) throws(WireError) in
             try reader.readIndex(below: listenerCount, "listener")
         }
-        let hosts = try readList { (reader) throws(WireError) -> HostPattern in
-            switch try reader.read(UInt8.self) {
-            case 0: .exact(try reader.readString())
-            case 1: .suffix(try reader.readString())
-            default: throw .invalid("host pattern")
-            }
-        }
-        let path: PathPattern?
-        switch try read(UInt8.self) {
-        case 0: path = nil
-        case 1: path = .exact(try readString())
-        case 2: path = .prefix(try readString())
-        default: throw .invalid("path pattern")
-        }
+        let match = try readRouteMatch()
         let request = try readHeaderRules()
         let response = try readHeaderRules()
         let targets = try readList { (reader) throws(WireError) in
@@ -257,9 +234,8 @@ extension WireReader {
         }
         guard !targets.isEmpty else { throw .invalid("route without a pool") }
         return Route(
-            name: name, listeners: listeners, match: RouteMatch(hosts: hosts, path: path), request: request,
-            response: response, targets: targets, connectTimeout: try readDuration(),
-            responseTimeout: try readDuration())
+            name: name, listeners: listeners, match: match, request: request, response: response, targets: targets,
+            connectTimeout: try readDuration(), responseTimeout: try readDuration())
     }
 
     mutating func readHeaderRules() throws(WireError) -> HeaderRules {

@@ -128,20 +128,21 @@ struct Routes: AsyncParsableCommand {
         let (text, document) = try await socket.client.read(RoutesDocument.self, "/v1/routes")
         if json.isWanted { return Output.line(text) }
         var table = Table(
-            ("ROUTE", .left), ("LISTENERS", .left), ("HOST", .left), ("PATH", .left), ("TO", .left),
-            ("REQUESTS", .right))
+            ("ROUTE", .left), ("LISTENERS", .left), ("HOST", .left), ("PATH", .left), ("CONDITIONS", .left),
+            ("TO", .left), ("REQUESTS", .right))
         for route in document.routes {
             let path =
                 switch route.match.path {
                 case .exact(let path): path
                 case .prefix(let path): "\(path)*"
+                case .regex(let pattern): "regex \(pattern)"
                 case nil: "any"
                 }
             let targets = route.to.map { route.to.count == 1 ? $0.pool : "\($0.pool) (\($0.weight))" }
             table.add(
                 route.name, route.listeners.joined(separator: ", "),
                 route.match.host.isEmpty ? "any" : route.match.host.joined(separator: ", "), path,
-                targets.joined(separator: ", "), "\(route.requests)")
+                route.match.conditionsText ?? "none", targets.joined(separator: ", "), "\(route.requests)")
         }
         Output.line(table.text)
         Output.note(unanswered: document.unanswered)

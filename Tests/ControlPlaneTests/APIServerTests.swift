@@ -36,6 +36,42 @@ struct APIServerTests {
         #expect(Set(routes[0].keys) == ["name", "listeners", "match", "to", "requests"])
     }
 
+    @Test("routes say what they match in the words of the site file")
+    func matchDocument() async throws {
+        let match = """
+            {path: {regex: "/v[0-9]+"}, method: [GET, PURGE], header: {X-Beta_Two: "1", accept: {prefix: a, regex: "ab"}}, \
+            query: {aB_c: {present: false}, d: {present: true}}}
+            """
+        let bench = try await ControlBench()
+        _ = try await bench.start(
+            ControlBench.site.replacingOccurrences(
+                of: "  - to: app", with: "  - {match: \(match), to: app}\n  - to: app"))
+        let routes = try #require(try await bench.json("GET", "/v1/routes").object["routes"] as? [[String: Any]])
+        let found = try #require(routes[0]["match"] as? NSDictionary)
+        #expect(
+            found == [
+                "host": [String](), "path": ["regex": "/v[0-9]+"], "method": ["GET", "PURGE"],
+                "header": ["x-beta_two": "1", "accept": ["prefix": "a", "regex": "ab"]] as [String: Any],
+                "query": ["aB_c": ["present": false], "d": ["present": true]],
+            ] as NSDictionary)
+        #expect(
+            routes[1]["match"] as? NSDictionary
+                == [
+                    "host": [String](), "method": [String](), "header": [String: String](), "query": [String: String](),
+                ]
+                as NSDictionary)
+        // What the command reads back is the same, names of fields and parameters included.
+        let documents = try await bench.controller.routesDocument()
+        #expect(
+            try APIHandler.decoder.decode(RoutesDocument.self, from: APIHandler.encoder.encode(documents)) == documents)
+        let document = documents.routes[0].match
+        #expect(Set(document.query.keys) == ["aB_c", "d"])
+        #expect(
+            document.conditionsText
+                == "GET|PURGE, header accept prefix a regex ab, header x-beta_two = 1, query aB_c absent, query d present"
+        )
+    }
+
     @Test("publishing answers 201, and the store knows who asked")
     func publishes() async throws {
         let bench = try await ControlBench.started()

@@ -24,6 +24,7 @@ struct RouterTests {
                 case nil: true
                 case .exact(let exact)?: exact == path
                 case .prefix(let prefix)?: path.hasPrefix(prefix)
+                case .regex?: false
                 }
             if hostMatches && pathMatches { return Int32(index) }
         }
@@ -32,12 +33,14 @@ struct RouterTests {
 
     private func compiled(_ routes: [Route], host: String, path: String) -> Int32 {
         let arena = Arena()
-        let router = Router(routes, listener: 0, arena: arena)
+        let matches = try! CompiledMatches(routes, arena: arena)
+        let router = Router(routes, matches, listener: 0, arena: arena)
+        var questions = NoQuestions()
         let (hostBytes, pathBytes) = ([UInt8](host.utf8) + [0], [UInt8](path.utf8) + [0])
         let found = hostBytes.withUnsafeBufferPointer { host in
             pathBytes.withUnsafeBufferPointer { path in
                 router.route(
-                    host: host.baseAddress!, host.count - 1, path: path.baseAddress!, path.count - 1)
+                    host: host.baseAddress!, host.count - 1, path: path.baseAddress!, path.count - 1, &questions)
             }
         }
         withExtendedLifetime(arena) {}
@@ -109,6 +112,15 @@ struct RouterTests {
     }
 }
 
+/// For sites without further conditions.
+struct NoQuestions: RouteQuestions {
+    mutating func holds(_ route: Int32) -> Bool {
+        Issue.record("route \(route) has no conditions")
+        return false
+    }
+    mutating func compared() {}
+}
+
 /// SplitMix64: numbers that a failing test can be repeated with.
 struct SeededRandom {
     private var state: UInt64
@@ -124,4 +136,6 @@ struct SeededRandom {
     }
 
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+
+    mutating func pick<Element>(_ list: [Element]) -> Element { list[below(list.count)] }
 }

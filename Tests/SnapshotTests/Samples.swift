@@ -19,7 +19,14 @@ enum Samples {
         routes: [
             Route(
                 name: "api", listeners: [0],
-                match: RouteMatch(hosts: [.exact("shop.example"), .suffix("shop.example")], path: .prefix("/api/")),
+                match: RouteMatch(
+                    hosts: [.exact("shop.example"), .suffix("shop.example")], path: .prefix("/api/"),
+                    methods: ["GET", "PURGE"],
+                    header: [ValueCondition("x-beta", .exact("1")), ValueCondition("cookie", .regex("s=.*"))],
+                    query: [
+                        ValueCondition("v", .prefix("2")), ValueCondition("debug", .absent),
+                        ValueCondition("ü", .present),
+                    ]),
                 request: HeaderRules(
                     set: [HeaderRule(name: "Host", value: [.literal("a."), .variable(.host)])],
                     add: [HeaderRule(name: "X-Trace", value: [.variable(.requestID), .variable(.clientIP)])],
@@ -29,6 +36,9 @@ enum Samples {
                 connectTimeout: .milliseconds(500), responseTimeout: .seconds(120)),
             Route(
                 name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")), targets: [WeightedPool(pool: 0)]),
+            Route(
+                name: "numbers", listeners: [0], match: RouteMatch(path: .regex("/[0-9]+")),
+                targets: [WeightedPool(pool: 0)]),
             Route(name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)]),
         ],
         pools: [

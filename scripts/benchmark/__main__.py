@@ -18,11 +18,12 @@ from system import BenchError, raise_descriptor_limit
 
 
 def arguments():
-    names = "\n".join(f"  {s.name:16} {s.about}; {s.connections} connections" for s in scenarios.ALL)
+    names = "\n".join(f"  {s.name:20} {s.about}; {s.connections} connections" for s in scenarios.ALL)
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"scenarios:\n{names}\n\nsystems: {', '.join(systems.ALL)}\n"
                "haproxy-unix and nginx-unix join the peers' two tiers by a Unix socket and run in twotier-* only.\n"
+               "sluice-1-route and sluice-10-routes run in http-128-routes-* only, beside sluice with more of them.\n"
                "The executables of sluice are those of scripts/build, or of the directory $SLUICE_BIN_DIR.")
     parser.add_argument("--rounds", type=int, default=7, help="measured rounds of each system (default 7)")
     parser.add_argument("--seconds", type=int, default=3, help="length of a round (default 3)")
@@ -88,7 +89,7 @@ def run(chosen, directory):
         endpoint.start()
         for name in chosen.scenario:
             scenario = scenarios.BY_NAME[name]
-            names = [n for n in chosen.system if scenario.kind == "twotier" or n in systems.ONE_TIER]
+            names = [n for n in chosen.system if n in systems.of(scenario)]
             if not names:
                 continue
             results = compare(scenario, names, endpoint, directory, chosen, cpus)

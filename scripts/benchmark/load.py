@@ -49,18 +49,18 @@ class Round:
         }
 
 
-def command(scenario, port, seconds, cpus=None):
+def command(scenario, port, seconds, cpus=None, hosts=0):
     words = ["taskset", "--cpu-list", cpus] if cpus else []
     words += ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s",
               "--timeout", "10s", "--latency", "--script", str(REPORT)]
     if scenario.new_connections:
         words += ["--header", "Connection: close"]
-    return words + [f"http://127.0.0.1:{port}{scenario.path}"]
+    return words + [f"http://127.0.0.1:{port}{scenario.path}", "--", str(hosts)]
 
 
 def run(system, seconds, cpus=None):
     """Puts load on `system` for about `seconds` and measures what it used meanwhile."""
-    words = command(system.scenario, system.port, seconds, cpus)
+    words = command(system.scenario, system.port, seconds, cpus, system.hosts)
     meter = processes.CPUMeter(system.processes())
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     system.check_alive()

@@ -55,7 +55,7 @@ def summarise(scenario, results):
 def scenario_json(scenario, results, summary, cpus):
     return {
         "about": scenario.about, "body_bytes": scenario.body_bytes, "connections": scenario.connections,
-        "load": load.command(scenario, "PORT", "SECONDS", cpus),
+        "load": load.command(scenario, "PORT", "SECONDS", cpus, scenario.hosts),
         "rounds": {name: [r.as_json() for r in result["rounds"]] for name, result in results.items()},
         "summary": [asdict(line) for line in summary],
     }

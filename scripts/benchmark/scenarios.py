@@ -1,5 +1,6 @@
 """The scenarios: what is asked, how often, through what kind of system."""
 
+import math
 from dataclasses import dataclass
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -13,10 +14,16 @@ class Scenario:
     body_bytes: int
     connections: int
     new_connections: bool = False  # every request on a connection of its own
+    routes: int = 1  # of the site, by host and path; requests go to all of its hosts in turn
+    systems: tuple = ()  # only these; empty: all that are of the scenario's kind
 
     @property
     def path(self):
         return f"/{self.body_bytes}"
+
+    @property
+    def hosts(self):
+        return hosts_of(self.routes)
 
     @property
     def is_bulk(self):
@@ -28,8 +35,17 @@ class Scenario:
         return self.body_bytes >= 64 * KIB
 
 
+def hosts_of(routes):
+    """Hosts of a site with so many routes: each has about as many paths. 0: one route takes every host."""
+    return math.isqrt(routes) if routes > 1 else 0
+
+
 ALL = [
     Scenario("http-128", "HTTP keep-alive, 128 B", "http", 128, 64),
+    Scenario("http-128-routes-10", "HTTP keep-alive, 128 B, 10 routes by host and path", "http", 128, 64, routes=10,
+             systems=("sluice", "sluice-1-route")),
+    Scenario("http-128-routes-10k", "HTTP keep-alive, 128 B, 10,000 routes by host and path", "http", 128, 64,
+             routes=10_000, systems=("sluice", "sluice-10-routes")),
     Scenario("http-64k", "HTTP keep-alive, 64 KiB", "http", 64 * KIB, 32),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB", "http", MIB, 16),
     Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),

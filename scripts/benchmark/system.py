@@ -52,6 +52,7 @@ class System:
     """
 
     name = ""
+    hosts = 0  # requests go to h0.example, h1.example, … in turn; 0: to one host
 
     def __init__(self, scenario, endpoint_port, directory, cpus=None):
         self.scenario = scenario

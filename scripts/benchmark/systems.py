@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from scenarios import hosts_of
 from system import REPOSITORY, START_SECONDS, BenchError, System, free_port
 
 EXECUTABLES = Path(os.environ.get("SLUICE_BIN_DIR", REPOSITORY / ".build" / "release"))
@@ -45,10 +46,53 @@ class Sluice(System):
             routes = ""
         else:
             listener = f'  web: {{address: "127.0.0.1:{self.port}"}}\n'
-            routes = "routes:\n  - to: app\n"
+            routes = self._routes()
         return (
             "forwarder: {workers: 1}\nproxy: {nodes: 1, workers: 1}\n"
             f'listeners:\n{listener}{routes}pools:\n  app: {{endpoints: ["{self.endpoint}"]}}\n')
+
+
+    def _route_count(self):
+        return self.scenario.routes
+
+    @property
+    def hosts(self):
+        # Hosts of the own site; a site with one route gets the requests of the scenario's.
+        return hosts_of(self._route_count()) or self.scenario.hosts
+
+    def _routes(self):
+        """Routes by host and path, some by pattern or method; the last one of each host is that of the requests."""
+        count = self._route_count()
+        if count == 1:
+            return "routes:\n  - to: app\n"
+        hosts = hosts_of(count)
+        kinds = ("path: {{prefix: /section-{}/}}", "path: /page-{}", "path: {{regex: \"/item-{}/[0-9]+\"}}",
+                 "path: {{prefix: /form-{}/}}, method: POST")
+        lines = []
+        for host in range(hosts):
+            size = count // hosts + (1 if host < count % hosts else 0)
+            lines += [f"  - {{match: {{host: h{host}.example, {kinds[n % 4].format(n)}}}, to: app}}"
+                      for n in range(size - 1)]
+            lines.append(f"  - {{match: {{host: h{host}.example, path: {self.scenario.path}}}, to: app}}")
+        return "routes:\n" + "\n".join(lines) + "\n"
+
+
+class SluiceOneRoute(Sluice):
+    """The same with one route for everything."""
+
+    name = "sluice-1-route"
+
+    def _route_count(self):
+        return 1
+
+
+class SluiceTenRoutes(Sluice):
+    """The same with ten routes, whatever the scenario has."""
+
+    name = "sluice-10-routes"
+
+    def _route_count(self):
+        return 10
 
 
 class HAProxy(System):
@@ -139,5 +183,12 @@ class Endpoint(Nginx):
             (files / str(size)).write_bytes(os.urandom(size))
 
 
-ALL = {system.name: system for system in (Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix)}
-ONE_TIER = ("sluice", "haproxy", "nginx")  # the others differ from these in twotier-* only
+ALL = {system.name: system for system in (
+    Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix, SluiceOneRoute, SluiceTenRoutes)}
+ONE_TIER = ("sluice", "haproxy", "nginx")  # the Unix-socket ones differ from these in twotier-* only
+TWO_TIER = (*ONE_TIER, "haproxy-unix", "nginx-unix")
+
+
+def of(scenario):
+    """Names of the systems that run in a scenario."""
+    return scenario.systems or (TWO_TIER if scenario.kind == "twotier" else ONE_TIER)

@@ -56,13 +56,12 @@ enum APISchema {
             "routes": list(
                 object([
                     "name": string, "listeners": list(string),
-                    "match": [
-                        "type": "object", "required": ["host"],
-                        "properties": [
+                    "match": object(
+                        [
                             "host": list(string),
-                            "path": ["oneOf": [string, object(["prefix": string])]],
-                        ],
-                    ],
+                            "path": ["oneOf": [string, object(["prefix": string]), object(["regex": string])]],
+                            "method": list(string), "header": conditions, "query": conditions,
+                        ], optional: ["path"]),
                     "to": list(object(["pool": string, "weight": integer])), "requests": integer,
                 ])), "unanswered": list(string),
         ]),
@@ -88,6 +87,18 @@ enum APISchema {
         "Error": object(["error": object(["message": string, "diagnostics": list(reference("Diagnostic"))])]),
     ]
 
+    /// From a name to a value, or to what is asked of it.
+    private static let conditions: JSONValue = [
+        "type": "object",
+        "additionalProperties": [
+            "oneOf": [
+                string,
+                object(
+                    ["prefix": string, "regex": string, "present": boolean],
+                    optional: ["prefix", "regex", "present"]),
+            ]
+        ],
+    ]
     private static let string: JSONValue = ["type": "string"]
     private static let integer: JSONValue = ["type": "integer"]
     private static let boolean: JSONValue = ["type": "boolean"]

@@ -92,24 +92,6 @@ extension RoutesDocument {
     }
 }
 
-extension RoutesDocument.Match {
-    init(_ match: RouteMatch) {
-        self.init(
-            host: match.hosts.map { pattern in
-                switch pattern {
-                case .exact(let name): name
-                case .suffix(let name): "*.\(name)"
-                }
-            },
-            path: match.path.map { pattern in
-                switch pattern {
-                case .exact(let path): .exact(path)
-                case .prefix(let path): .prefix(path)
-                }
-            })
-    }
-}
-
 /// Samples by name, so that a site with many pools is not walked once for each.
 private struct Figures {
     private let samples: [String: [Sample]]

@@ -96,38 +96,6 @@ package struct RoutesDocument: Codable, Equatable, Sendable {
         package var to: [Target]
         package var requests: Int
     }
-    package struct Match: Codable, Equatable, Sendable {
-        /// Empty for every host.
-        package var host: [String]
-        /// Absent for every path.
-        package var path: Path?
-    }
-    /// As in the site file: a path, or `{"prefix": path}`.
-    package enum Path: Codable, Equatable, Sendable {
-        case exact(String)
-        case prefix(String)
-
-        private enum Keys: String, CodingKey { case prefix }
-
-        package init(from decoder: any Decoder) throws {
-            if let path = try? decoder.singleValueContainer().decode(String.self) {
-                self = .exact(path)
-            } else {
-                self = .prefix(try decoder.container(keyedBy: Keys.self).decode(String.self, forKey: .prefix))
-            }
-        }
-
-        package func encode(to encoder: any Encoder) throws {
-            switch self {
-            case .exact(let path):
-                var container = encoder.singleValueContainer()
-                try container.encode(path)
-            case .prefix(let path):
-                var container = encoder.container(keyedBy: Keys.self)
-                try container.encode(path, forKey: .prefix)
-            }
-        }
-    }
     package struct Target: Codable, Equatable, Sendable {
         package var pool: String
         package var weight: Int

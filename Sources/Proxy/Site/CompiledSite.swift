@@ -2,6 +2,7 @@ import Balancing
 import EventLoop
 import HTTP1
 import NodeAgent
+import Pattern
 import Snapshot
 
 /// A snapshot as the workers read it: plain tables, immutable, shared by all workers and freed with the last of them.
@@ -27,8 +28,10 @@ final class CompiledSite: @unchecked Sendable {
 
     private let arena: Arena
 
-    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int) {
+    /// - Throws: `PatternError` for a snapshot that no compiler of site files made.
+    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int) throws(PatternError) {
         let arena = Arena()
+        let matches = try CompiledMatches(snapshot.routes, arena: arena)
         self.arena = arena
         revision = snapshot.revision
         connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
@@ -58,7 +61,8 @@ final class CompiledSite: @unchecked Sendable {
             }
             return unsafe CompiledListener(
                 nameHash: Hash64.xxh64(listener.name.utf8), number: registry.number(ofListener: listener.name),
-                isHTTP: listener.application == .http, router: Router(snapshot.routes, listener: index, arena: arena),
+                isHTTP: listener.application == .http,
+                router: Router(snapshot.routes, matches, listener: index, arena: arena),
                 series: arena.make(series), unrouted: series[series.count - 1],
                 addresses: arena.make(listener.addresses), addressCount: listener.addresses.count)
         }

@@ -5,7 +5,8 @@ import Snapshot
 /// The routes of one listener, compiled: host and path to the first route of the site file that matches.
 ///
 /// Routes for any host, for the exact host and for each of its suffixes have a path table each; the lowest index of
-/// all wins, which is what "the first that matches" means.
+/// all wins, which is what "the first that matches" means. Further conditions of a route are asked where host and path
+/// lead to it, and only when no earlier route is known to match.
 @safe
 struct Router: BitwiseCopyable {
     /// No route matches.
@@ -19,9 +20,11 @@ struct Router: BitwiseCopyable {
         var isSuffix: Bool
         var table: Int32
     }
+    /// By route.
+    let conditions: UnsafeMutablePointer<RouteConditions>
     private let anyHost: PathTable
     private let tables: UnsafeMutablePointer<PathTable>
-    /// Open addressing; `table` is -1 in an empty slot. A power of two, at most half full.
+    /// Open addressing; `table` is -1 in an empty slot. A power of two, at most a quarter full: few names share a run.
     private let slots: UnsafeMutablePointer<HostEntry>
     private let slotMask: Int
     private let hostCount: Int
@@ -29,22 +32,19 @@ struct Router: BitwiseCopyable {
 
     /// - Parameters:
     ///   - routes: All routes of the site; those that don't serve the listener are left out.
-    init(_ routes: [Route], listener: Int, arena: Arena) {
-        var anyHost: [(pattern: PathTable.Pattern, route: Int32)] = []
-        var byHost: [HostPattern: [(pattern: PathTable.Pattern, route: Int32)]] = [:]
+    ///   - matches: Made of the same routes.
+    init(_ routes: [Route], _ matches: CompiledMatches, listener: Int, arena: Arena) {
+        unsafe conditions = unsafe matches.conditions
+        var anyHost: [PathTable.Filed] = []
+        var byHost: [HostPattern: [PathTable.Filed]] = [:]
         for (index, route) in routes.enumerated() where route.listeners.contains(listener) {
-            let pattern: PathTable.Pattern =
-                switch route.match.path {
-                case nil: .any
-                case .exact(let path)?: .exact(path)
-                case .prefix(let path)?: .prefix(path)
-                }
-            if route.match.hosts.isEmpty { anyHost.append((pattern, Int32(index))) }
-            for host in Set(route.match.hosts) { byHost[host, default: []].append((pattern, Int32(index))) }
+            let filed = matches.filed[index]
+            if route.match.hosts.isEmpty { anyHost.append(filed) }
+            for host in Set(route.match.hosts) { byHost[host, default: []].append(filed) }
         }
         self.anyHost = PathTable(anyHost, arena: arena)
         var slotCount = 2
-        while slotCount < byHost.count * 2 { slotCount *= 2 }
+        while slotCount < byHost.count * 4 { slotCount *= 2 }
         slotMask = slotCount - 1
         hostCount = byHost.count
         let empty = HostEntry(hash: 0, name: arena.make(""), isSuffix: false, table: -1)
@@ -72,18 +72,21 @@ struct Router: BitwiseCopyable {
 
     /// - Parameters:
     ///   - host: The request's authority as received, with or without a port.
-    ///   - path: The request's path without the query.
+    ///   - path: The request's path in normal form, without the query.
+    ///   - questions: Asked about routes with further conditions.
     /// - Returns: Index into the snapshot's routes, or `none`.
     func route(
-        host: UnsafePointer<UInt8>, _ hostCount: Int, path: UnsafePointer<UInt8>, _ pathCount: Int
+        host: UnsafePointer<UInt8>, _ hostCount: Int, path: UnsafePointer<UInt8>, _ pathCount: Int,
+        _ questions: inout some RouteQuestions
     ) -> Int32 {
-        let best = unsafe anyHost.route(path, pathCount)
+        let best = unsafe anyHost.route(path, pathCount, before: Router.none, &questions)
         guard self.hostCount > 0, hostCount > 0 else { return best }
-        return unsafe min(best, routeByHost(host, hostCount, path, pathCount))
+        return unsafe routeByHost(host, hostCount, path, pathCount, before: best, &questions)
     }
 
     private func routeByHost(
-        _ host: UnsafePointer<UInt8>, _ hostCount: Int, _ path: UnsafePointer<UInt8>, _ pathCount: Int
+        _ host: UnsafePointer<UInt8>, _ hostCount: Int, _ path: UnsafePointer<UInt8>, _ pathCount: Int,
+        before limit: Int32, _ questions: inout some RouteQuestions
     ) -> Int32 {
         unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Router.hostBytesMax) { name in
             var count = 0
@@ -91,7 +94,7 @@ struct Router: BitwiseCopyable {
             while count < hostCount {
                 let byte = unsafe host[count]
                 if byte == 0x3a && !isBracketed { break }
-                guard count < Router.hostBytesMax else { return Router.none }
+                guard count < Router.hostBytesMax else { return limit }
                 if byte == 0x5b { isBracketed = true }
                 if byte == 0x5d { isBracketed = false }
                 unsafe name[count] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
@@ -99,27 +102,32 @@ struct Router: BitwiseCopyable {
             }
             // "shop.example." is the same name, fully qualified.
             if unsafe count > 1 && name[count - 1] == 0x2e { count -= 1 }
-            guard count > 0 else { return Router.none }
+            guard count > 0 else { return limit }
             let base = unsafe UnsafePointer(name.baseAddress!)
-            var best = unsafe lookup(base, count, isSuffix: false, path, pathCount)
+            var best = limit
+            let table = unsafe table(base, count, isSuffix: false, &questions)
+            if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
             guard hasSuffixes else { return best }
             for index in 1..<count where unsafe base[index - 1] == 0x2e && index > 1 {
-                best = unsafe min(best, lookup(base + index, count - index, isSuffix: true, path, pathCount))
+                let table = unsafe table(base + index, count - index, isSuffix: true, &questions)
+                if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
             }
             return best
         }
     }
 
-    private func lookup(
-        _ name: UnsafePointer<UInt8>, _ count: Int, isSuffix: Bool, _ path: UnsafePointer<UInt8>, _ pathCount: Int
-    ) -> Int32 {
+    /// Index of the table of one host pattern; -1 when the site has none.
+    private func table(
+        _ name: UnsafePointer<UInt8>, _ count: Int, isSuffix: Bool, _ questions: inout some RouteQuestions
+    ) -> Int {
         let hash = unsafe Hash64.xxh64(UnsafeRawBufferPointer(start: name, count: count))
         var slot = Int(truncatingIfNeeded: hash) & slotMask
         while true {
             let entry = unsafe slots[slot]
-            if entry.table < 0 { return Router.none }
+            if entry.table < 0 { return -1 }
+            questions.compared()
             if entry.hash == hash, entry.isSuffix == isSuffix, unsafe entry.name.equals(name, count: count) {
-                return unsafe tables[Int(entry.table)].route(path, pathCount)
+                return Int(entry.table)
             }
             slot = (slot + 1) & slotMask
         }

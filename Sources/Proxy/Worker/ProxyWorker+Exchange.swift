@@ -54,18 +54,6 @@ extension ProxyWorker {
         unsafe startAttempt(pointer)
     }
 
-    private func route(_ head: RequestHead, _ received: UnsafePointer<UInt8>, _ router: Router) -> Int32 {
-        let host = unsafe received + head.hostStart
-        let path = unsafe received + head.originStart
-        guard !head.isPathNormal else {
-            return unsafe router.route(host: host, head.hostLength, path: path, head.pathLength)
-        }
-        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: head.pathLength + 1) { normal in
-            let count = unsafe NormalPath.write(path, head.pathLength, to: normal.baseAddress!)
-            return unsafe router.route(host: host, head.hostLength, path: normal.baseAddress!, count)
-        }
-    }
-
     // MARK: attempts
 
     /// Picks an endpoint and gets a connection to it.
