@@ -256,8 +256,27 @@ enum HealthKeys {
 }
 
 enum ConnectionsKeys {
+    private static let standard = ConnectionLimits()
+    static let max = Key(
+        "max", .integer(1...1_000_000), stands: "no bound",
+        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners are not counted."
+    )
+    static let queue = Key(
+        "queue", .integer(0...1_000_000), default: standard.queueCountMax,
+        "Requests that wait at one node, first come first served, while every endpoint of the pool has `max` connections in use. One more is answered with 503 at once."
+    )
+    static let queueTimeout = Key(
+        "queue_timeout", .duration(.milliseconds(10) ... .seconds(300)), default: standard.queueTimeout,
+        "How long a request waits in the queue; then 503.")
     static let idle = Key(
-        "idle", .duration(.milliseconds(100) ... .seconds(3600)),
-        default: Pool(name: "", endpoints: []).idleTimeout, "How long an unused connection to an endpoint is kept.")
-    static let section = Section("pools.NAME.connections", "", keys: [idle.declaration], later: ["max", "queue"])
+        "idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.idleTimeout,
+        "How long an unused connection to an endpoint is kept.")
+    static let lifetime = Key(
+        "lifetime", .duration(.milliseconds(100) ... .seconds(168 * 3600)), stands: "no bound",
+        "A connection serves no further request when it is older than this, less up to a tenth by chance.")
+    static let section = Section(
+        "pools.NAME.connections", "",
+        keys: [
+            max.declaration, queue.declaration, queueTimeout.declaration, idle.declaration, lifetime.declaration,
+        ])
 }

@@ -10,7 +10,7 @@ extension SiteCompiler {
         }
         reader.read(PoolKeys.balance, into: &pool.balance)
         pool.health = reader.open(PoolKeys.health).flatMap(compile(health:))
-        reader.open(PoolKeys.connections)?.read(ConnectionsKeys.idle, into: &pool.idleTimeout)
+        if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         return pool
     }
 

@@ -59,6 +59,7 @@ final class SiteCompiler {
         snapshot.listeners = compiledListeners
         snapshot.routes = compileRoutes(top)
         reportUnused(snapshot)
+        warnOfUnboundedRelays(snapshot)
         return snapshot
     }
 

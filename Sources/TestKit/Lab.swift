@@ -55,6 +55,12 @@ package final class Lab {
         return endpoint
     }
 
+    package func counting(holding: Bool = false, delay: Duration = .zero) throws -> CountingEndpoint {
+        let endpoint = try CountingEndpoint(holding: holding, delay: delay)
+        teardowns.append { endpoint.stop() }
+        return endpoint
+    }
+
     package func digest() throws -> DigestEndpoint {
         let endpoint = try DigestEndpoint()
         teardowns.append { endpoint.stop() }

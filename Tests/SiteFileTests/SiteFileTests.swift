@@ -38,7 +38,9 @@ struct SiteFileTests {
                     pools: [
                         Pool(
                             name: "app", endpoints: endpoints, balance: .roundRobin, health: nil,
-                            idleTimeout: .seconds(60))
+                            connections: ConnectionLimits(
+                                countMax: nil, queueCountMax: 1000, queueTimeout: .seconds(5),
+                                idleTimeout: .seconds(60), lifetime: nil))
                     ]))
     }
 
@@ -80,7 +82,7 @@ struct SiteFileTests {
                 endpoints: ["10.0.0.1:9000", {address: "[2001:db8::2]:9000", weight: 256}, "App.test:9000"]
                 balance: least-request
                 health: {path: /healthz, expect: [200, 300-399], interval: 500ms, timeout: 100ms, rise: 1, fall: 5}
-                connections: {idle: 10s}
+                connections: {max: 256, queue: 0, queue_timeout: 250ms, idle: 10s, lifetime: 1h}
             """
         ).snapshot
         #expect(site.site == "shop")
@@ -202,7 +204,11 @@ struct SiteFileTests {
                 "[2001:db8::10]:9000 3", "unix:/run/app.sock 1",
             ])
         #expect(pool.balance == .leastRequest)
-        #expect(pool.idleTimeout == .seconds(10))
+        #expect(
+            pool.connections
+                == ConnectionLimits(
+                    countMax: 256, queueCountMax: 0, queueTimeout: .milliseconds(250), idleTimeout: .seconds(10),
+                    lifetime: .seconds(3600)))
     }
 
     @Test(

@@ -36,12 +36,12 @@ enum APISchema {
         "Pools": object([
             "pools": list(
                 object([
-                    "name": string, "balance": string,
+                    "name": string, "balance": string, "queued": integer,
                     "endpoints": list(
                         object([
                             "address": string, "weight": integer,
                             "state": oneOf(["up", "draining", "down", "unknown"]),
-                            "requests": integer, "active": integer, "failures": integer,
+                            "requests": integer, "active": integer, "failures": integer, "connections": integer,
                         ])),
                 ])), "unanswered": list(string),
         ]),

@@ -61,6 +61,8 @@ package struct PoolsDocument: Codable, Equatable, Sendable {
     package struct Pool: Codable, Equatable, Sendable {
         package var name: String
         package var balance: String
+        /// Requests that wait for a connection; 0 where `connections.max` is not set.
+        package var queued: Int
         package var endpoints: [Endpoint]
     }
     package struct Endpoint: Codable, Equatable, Sendable {
@@ -71,6 +73,8 @@ package struct PoolsDocument: Codable, Equatable, Sendable {
         package var requests: Int
         package var active: Int
         package var failures: Int
+        /// Open connections, those in use and idle ones.
+        package var connections: Int
     }
     package var pools: [Pool]
     package var unanswered: [String]

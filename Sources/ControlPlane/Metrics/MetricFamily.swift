@@ -22,6 +22,16 @@ struct MetricFamily: Sendable {
             "sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
         .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
+        .init(
+            "sluice_endpoint_connections", .gauge,
+            "Connections of proxy nodes to the endpoint that are open, by state: active or idle."),
+        .init("sluice_pool_queue", .gauge, "Requests that wait for a connection to an endpoint of the pool."),
+        .init(
+            "sluice_pool_queue_rejected_total", .counter,
+            "Requests answered with 503 because the pool's queue was full or they had waited too long, by reason."),
+        .init(
+            "sluice_connect_shortages_total", .counter,
+            "Connections to endpoints that could not be opened for want of descriptors or memory of the node's host."),
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
