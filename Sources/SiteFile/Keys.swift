@@ -196,7 +196,12 @@ enum PoolKeys {
             "a list of addresses or of maps such as {address: \"10.0.0.1:9000\", weight: 2}",
             nested: EndpointKeys.section),
         stands: "required",
-        "Where the pool's traffic goes. A name is resolved when the file is applied; each of its addresses is an endpoint."
+        "Where the pool's traffic goes. Each address of a name is an endpoint; see `resolve`."
+    )
+    static let resolveStandard = Duration.seconds(30)
+    static let resolve = Key(
+        "resolve", .duration(.milliseconds(100) ... .seconds(24 * 3600)), default: resolveStandard,
+        "How often the control plane resolves the names among the endpoints again. Changed addresses go to the nodes without a new revision; a name that doesn't resolve keeps those it had."
     )
     static let balance = Key(
         "balance",
@@ -210,7 +215,7 @@ enum PoolKeys {
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
     static let section = Section(
         "pools.NAME", "",
-        keys: [endpoints.declaration, balance.declaration, health.declaration, connections.declaration],
+        keys: [endpoints.declaration, resolve.declaration, balance.declaration, health.declaration, connections.declaration],
         later: ["hash", "sticky", "outlier", "protocol", "tls", "discover"])
 }
 

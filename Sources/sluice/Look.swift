@@ -24,6 +24,11 @@ struct Status: AsyncParsableCommand {
             uptime    \(readableUptime(status.uptimeSeconds))
             control   pid \(status.control.pid), version \(status.version)
             """)
+        for name in status.names {
+            Output.line(
+                "name      \(name.name): \(name.addresses.joined(separator: ", "))"
+                    + (name.failure.map { " (does not resolve now: \($0))" } ?? ""))
+        }
     }
 }
 

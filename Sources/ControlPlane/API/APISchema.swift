@@ -22,7 +22,9 @@ enum APISchema {
         "Status": object([
             "site": string, "revision": integer, "digest": string, "uptime_seconds": integer, "version": string,
             "nodes": object(["up": integer, "total": integer]), "control": object(["pid": integer]),
+            "names": list(reference("Name")),
         ]),
+        "Name": object(["name": string, "addresses": list(string), "failure": string], optional: ["failure"]),
         "Nodes": object([
             "nodes": list(
                 object([

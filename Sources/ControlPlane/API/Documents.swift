@@ -15,6 +15,16 @@ package struct StatusDocument: Codable, Equatable, Sendable {
     package var version: String
     package var nodes: Nodes
     package var control: Control
+    /// Names among the endpoints.
+    package var names: [NameDocument]
+}
+
+package struct NameDocument: Codable, Equatable, Sendable {
+    package var name: String
+    /// What it last resolved to.
+    package var addresses: [String]
+    /// Why the last lookup gave nothing; absent when it did.
+    package var failure: String?
 }
 
 package struct NodesDocument: Codable, Equatable, Sendable {

@@ -77,6 +77,8 @@ extension ProxyWorker {
         switch room {
         case .connection(let connection):
             unsafe linkIdle(connection)
+            // The idle time goes on; one that was moved here has no timer yet.
+            unsafe setDeadline(connection, connection.pointee.deadline)
             noteRoom(Int(number))
         case .newConnection: giveBudget(of: number)
         }

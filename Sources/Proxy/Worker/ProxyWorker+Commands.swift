@@ -64,7 +64,10 @@ extension ProxyWorker {
             let state = unsafe site.pointee.pools[pool]
             for index in 0..<state.count { unsafe isNamed[Int(state.endpoints[index])] = true }
         }
-        for number in 0..<endpointCapacity where !isNamed[number] { closeIdleConnections(of: UInt32(number)) }
+        for number in 0..<endpointCapacity {
+            unsafe endpoints[number].isNamed = isNamed[number]
+            if !isNamed[number] { closeIdleConnections(of: UInt32(number)) }
+        }
     }
 
     mutating func closeIdleConnections(of endpoint: UInt32) {
@@ -151,6 +154,8 @@ extension ProxyWorker {
         samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
         for (number, key) in endpointKeys.enumerated() {
             let state = unsafe endpoints[number]
+            // Addresses come and go for ever where names are resolved: what isn't used any more isn't reported.
+            guard state.isNamed || state.connectionCount > 0 else { continue }
             let labels: [Sample.Label] = [.init("pool", key.pool), .init("endpoint", key.address.description)]
             samples.append(Sample("sluice_endpoint_active", labels, Double(state.active)))
             samples.append(Sample("sluice_endpoint_failures_total", labels, Double(state.failures)))

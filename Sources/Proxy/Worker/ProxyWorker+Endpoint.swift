@@ -142,7 +142,7 @@ extension ProxyWorker {
         guard
             unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
                 && !connection.pointee.isPeerClosed && endpoints[number].isEligible
-                && connection.pointee.expiresAt > now
+                && endpoints[number].isNamed && connection.pointee.expiresAt > now
                 && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax
         else {
             unsafe closeConnection(connection)

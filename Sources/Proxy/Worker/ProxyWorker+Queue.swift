@@ -30,6 +30,8 @@ struct MovedConnection: Sendable {
     let descriptor: CInt
     let idleSince: UInt64
     let expiresAt: UInt64
+    /// When it would have been closed as idle.
+    let deadline: UInt64
 }
 
 /// Requests to pools whose connections are bounded: each gets room at an endpoint or a place in the pool's queue.
@@ -221,7 +223,7 @@ extension ProxyWorker {
         guard case .connection(let connection) = room else { return nil }
         let moved = unsafe MovedConnection(
             descriptor: connection.pointee.descriptor, idleSince: connection.pointee.idleSince,
-            expiresAt: connection.pointee.expiresAt)
+            expiresAt: connection.pointee.expiresAt, deadline: connection.pointee.deadline)
         poller.remove(moved.descriptor)
         unsafe endpoints[Int(connection.pointee.endpoint)].connectionCount -= 1
         unsafe retire(connection)
@@ -243,6 +245,7 @@ extension ProxyWorker {
             connection.isWritable = true
             connection.idleSince = moved.idleSince
             connection.expiresAt = moved.expiresAt
+            connection.deadline = moved.deadline
             if let inserted = unsafe insert(connection) { unsafe room = .connection(inserted) }
         }
         admit(granted.exchange, granted.place, granted.endpoint, room)

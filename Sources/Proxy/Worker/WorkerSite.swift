@@ -167,6 +167,8 @@ struct EndpointState: BitwiseCopyable {
     var queue: UnsafeMutablePointer<PoolQueue>?
     /// Requests under way.
     var active: UInt32 = 0
+    /// The site in force has it.
+    var isNamed = true
     var isDown = false
     var isDraining = false
     /// Connecting failed a moment ago; others are preferred until the timer ends it.
