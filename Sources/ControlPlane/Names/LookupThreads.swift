@@ -16,7 +16,7 @@ final class LookupThreads: Sendable {
         of name: String, by resolver: any EndpointResolver
     ) async -> Result<[IPEndpoint], ResolutionError> {
         do {
-            return try await threads.runIfActive {
+            return try await threads.runIfActive { () -> Result<[IPEndpoint], ResolutionError> in
                 do throws(ResolutionError) {
                     return .success(try resolver.addresses(of: name))
                 } catch {
