@@ -31,6 +31,8 @@ struct Client: BitwiseCopyable {
     var isPeerClosed = false
     /// The descriptor is in the poller.
     var isArmed = false
+    /// What the poller watches it for, once it is armed.
+    var interest = Poller.Interest.stream
     /// In the list of connections to go on with at the end of the turn.
     var isReady = false
     var exchange = Client.noExchange

@@ -108,7 +108,7 @@ extension ProxyWorker {
         guard unsafe !client.pointee.isArmed else { return }
         unsafe client.pointee.isArmed = true
         do {
-            unsafe try poller.add(client.pointee.descriptor, token(of: client), .stream)
+            unsafe try poller.add(client.pointee.descriptor, token(of: client), client.pointee.interest)
         } catch {
             // ENOSPC of fs.epoll.max_user_watches or ENOMEM: the connection can't be served.
             unsafe closeClient(client)
@@ -192,7 +192,7 @@ extension ProxyWorker {
                 unsafe client.pointee.output.consume(count)
                 statistics.bytesOut &+= UInt64(count)
             case .wouldBlock:
-                unsafe client.pointee.isWritable = false
+                unsafe clientIsFull(client)
                 return false
             case .failed, .endOfStream:
                 unsafe clientBroke(client)
@@ -229,8 +229,7 @@ extension ProxyWorker {
             }
         }
         if sent < headCount + bodyCount {
-            unsafe client.pointee.isWritable = false
-            unsafe arm(client)
+            unsafe clientIsFull(client)
         }
         if sent < headCount {
             if unsafe !client.pointee.output.isHeld, unsafe !buffers.fill(&client.pointee.output) { return -1 }
@@ -250,6 +249,7 @@ extension ProxyWorker {
         }
         unsafe client.pointee.phase = .idle
         unsafe client.pointee.scanned = 0
+        unsafe watch(client, .stream)
         unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? 0))
         if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
         if unsafe !client.pointee.input.isEmpty || client.pointee.isReadable {
@@ -267,6 +267,7 @@ extension ProxyWorker {
             return
         }
         unsafe client.pointee.phase = .lingering
+        unsafe watch(client, .stream)
         unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
         if unsafe !client.pointee.output.isHeld { unsafe Socket.shutdownWriting(client.pointee.descriptor) }
         unsafe arm(client)

@@ -159,6 +159,7 @@ extension ProxyWorker {
     mutating func linkIdle(_ connection: ConnectionPointer) {
         let number = Int(unsafe connection.pointee.endpoint)
         unsafe connection.pointee.phase = .idle
+        if unsafe !connection.pointee.interest.contains(.reading) { unsafe watch(connection, .reading) }
         unsafe connection.pointee.exchange = Client.noExchange
         let first = unsafe endpoints[number].idle
         unsafe connection.pointee.next = first

@@ -172,7 +172,9 @@ extension ProxyWorker {
                     budget -= count
                     continue
                 case .wouldBlock:
-                    unsafe blockOnClient(client)
+                    unsafe clientIsFull(client)
+                    guard unsafe fillResponsePipe(exchange, connection) else { return }
+                    unsafe watchResponse(exchange, connection)
                     return
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
@@ -187,6 +189,7 @@ extension ProxyWorker {
             if unsafe exchange.pointee.response.isComplete || !connection.pointee.input.isEmpty { continue }
             guard unsafe connection.pointee.isReadable else {
                 unsafe buffers.empty(&connection.pointee.input)
+                unsafe watchResponse(exchange, connection)
                 return
             }
             if budget <= 0 {
@@ -195,11 +198,6 @@ extension ProxyWorker {
             }
             guard unsafe readResponseBody(exchange, connection) else { return }
         }
-    }
-
-    private mutating func blockOnClient(_ client: ClientPointer) {
-        unsafe client.pointee.isWritable = false
-        unsafe arm(client)
     }
 
     /// Sends what the connection's buffer holds of the body.
@@ -219,11 +217,11 @@ extension ProxyWorker {
                     unsafe exchange.pointee.response.advance(sent)
                     unsafe connection.pointee.input.consume(sent)
                     if sent < count {
-                        unsafe blockOnClient(client)
+                        unsafe clientIsFull(client)
                         return false
                     }
                 case .wouldBlock:
-                    unsafe blockOnClient(client)
+                    unsafe clientIsFull(client)
                     return false
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
@@ -245,54 +243,71 @@ extension ProxyWorker {
     /// - Returns: Whether the pump goes on.
     private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
         let plain = unsafe exchange.pointee.response.spliceable
-        let result: Transfer
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
             unsafe takeResponsePipe(exchange)
         {
             unsafe buffers.empty(&connection.pointee.input)
-            let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
-            result = unsafe Socket.splice(
-                from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
-            if case .bytes(let moved) = result {
-                unsafe exchange.pointee.response.advance(moved)
-                // What came meanwhile goes along: fewer and larger moves to the client. "Would block" says nothing
-                // here, for the pipe may be what is full.
-                let more = unsafe min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - moved))
-                if more > 0, moved < PipePool.pipeBytes / 2,
-                    case .bytes(let added) = unsafe Socket.splice(
-                        from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: Int(more))
-                {
-                    unsafe exchange.pointee.response.advance(added)
-                }
-            }
-        } else {
-            if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
-                unsafe abandon(exchange, status: exchange.pointee.status)
-                return false
-            }
-            let room = unsafe connection.pointee.input.room
-            result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
-            if case .bytes(let count) = result {
-                unsafe connection.pointee.input.end += count
-                if unsafe count < room && !connection.pointee.isPeerClosed {
-                    unsafe connection.pointee.isReadable = false
-                }
+            return unsafe fillResponsePipe(exchange, connection)
+        }
+        if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
+            unsafe abandon(exchange, status: exchange.pointee.status)
+            return false
+        }
+        let room = unsafe connection.pointee.input.room
+        let result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
+        if case .bytes(let count) = result {
+            unsafe connection.pointee.input.end += count
+            if unsafe count < room && !connection.pointee.isPeerClosed {
+                unsafe connection.pointee.isReadable = false
             }
         }
         switch result {
         case .bytes: return true
         case .wouldBlock:
             unsafe connection.pointee.isReadable = false
-            unsafe pipes.give(&exchange.pointee.responsePipe)
             return true
-        case .endOfStream:
-            if unsafe exchange.pointee.response.endOfStream() { return true }
-            unsafe endpointCutShort(exchange)
-            return false
+        case .endOfStream: return unsafe responseEnded(exchange)
         case .failed:
             unsafe endpointCutShort(exchange)
             return false
         }
+    }
+
+    /// Splices as much of the body into the pipe as there is and as it takes.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func fillResponsePipe(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
+        let held = unsafe exchange.pointee.responsePipe.count
+        let count = unsafe Int(min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - held)))
+        guard unsafe count > 0 && connection.pointee.isReadable else { return true }
+        switch unsafe Socket.splice(
+            from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
+        {
+        case .bytes(let moved):
+            unsafe exchange.pointee.response.advance(moved)
+            unsafe exchange.pointee.responsePace.moved(moved)
+            return true
+        case .wouldBlock:
+            // With bytes in the pipe it may be the pipe that is full.
+            guard held == 0 else { return true }
+            unsafe connection.pointee.isReadable = false
+            unsafe exchange.pointee.responsePace.emptied()
+            unsafe pipes.give(&exchange.pointee.responsePipe)
+            return true
+        case .endOfStream: return unsafe responseEnded(exchange)
+        case .failed:
+            unsafe endpointCutShort(exchange)
+            return false
+        }
+    }
+
+    /// The endpoint has closed: the end of the body, or too early.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func responseEnded(_ exchange: ExchangePointer) -> Bool {
+        if unsafe exchange.pointee.response.endOfStream() { return true }
+        unsafe endpointCutShort(exchange)
+        return false
     }
 
     private mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {
