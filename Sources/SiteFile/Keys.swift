@@ -264,7 +264,7 @@ enum ConnectionsKeys {
     private static let standard = ConnectionLimits()
     static let max = Key(
         "max", .integer(1...1_000_000), stands: "no bound",
-        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners are not counted."
+        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners and health checks are not counted."
     )
     static let queue = Key(
         "queue", .integer(0...1_000_000), default: standard.queueCountMax,

@@ -82,7 +82,7 @@ struct SiteFileTests {
                 endpoints: ["10.0.0.1:9000", {address: "[2001:db8::2]:9000", weight: 256}, "App.test:9000"]
                 balance: least-request
                 health: {path: /healthz, expect: [200, 300-399], interval: 500ms, timeout: 100ms, rise: 1, fall: 5}
-                connections: {max: 256, queue: 0, queue_timeout: 250ms, idle: 10s, lifetime: 1h}
+                connections: {idle: 10s}
             """
         ).snapshot
         #expect(site.site == "shop")
@@ -195,7 +195,7 @@ struct SiteFileTests {
                   - {address: "App.test:9000", weight: 3}
                   - unix:/run/app.sock
                 balance: least-request
-                connections: {idle: 10s}
+                connections: {max: 256, queue: 0, queue_timeout: 250ms, idle: 10s, lifetime: 1h}
             """
         ).snapshot.pools[0]
         #expect(
