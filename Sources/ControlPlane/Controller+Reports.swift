@@ -39,7 +39,8 @@ extension Controller {
         return StatusDocument(
             site: current.snapshot.site, revision: current.revision.number, digest: current.revision.digest,
             uptimeSeconds: (ContinuousClock.now - startedAt).components.seconds, version: Version.text,
-            nodes: .init(up: nodes.count { $0.state == .up }, total: nodes.count), control: .init(pid: getpid()), names: nameDocuments())
+            nodes: .init(up: nodes.count { $0.state == .up }, total: nodes.count), control: .init(pid: getpid()),
+            names: nameDocuments())
     }
 
     package func nodesDocument() async -> NodesDocument {

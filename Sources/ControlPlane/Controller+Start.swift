@@ -43,7 +43,8 @@ extension Controller {
         defer { isStarting = false }
         let hasAdopted = adoptNodes()
         do {
-            guard hasAdopted, !isStored, let newest, let serving = try? await recompiled(newest, resolver: forgiving) else {
+            guard hasAdopted, !isStored, let newest, let serving = try? await recompiled(newest, resolver: forgiving)
+            else {
                 current = given
                 try await setDesiredFromSettings(given, stored: newest)
                 try await waitUntilReady()

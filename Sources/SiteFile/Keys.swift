@@ -215,7 +215,10 @@ enum PoolKeys {
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
     static let section = Section(
         "pools.NAME", "",
-        keys: [endpoints.declaration, resolve.declaration, balance.declaration, health.declaration, connections.declaration],
+        keys: [
+            endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
+            connections.declaration,
+        ],
         later: ["hash", "sticky", "outlier", "protocol", "tls", "discover"])
 }
 

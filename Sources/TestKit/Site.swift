@@ -32,7 +32,8 @@ package final class Site: Sendable {
         if let hosts {
             try directory.write(hosts, to: "hosts")
             prefix += [
-                "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"", directory.file("hosts"),
+                "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"",
+                directory.file("hosts"),
             ]
         }
         self.prefix = prefix

@@ -10,7 +10,10 @@ struct APIServerTests {
         let bench = try await ControlBench.started()
         let (code, status) = try await bench.json("GET", "/v1/status")
         #expect(code == 200)
-        #expect(Set(status.keys) == ["site", "revision", "digest", "uptime_seconds", "version", "nodes", "control", "names"])
+        #expect(
+            Set(status.keys) == [
+                "site", "revision", "digest", "uptime_seconds", "version", "nodes", "control", "names",
+            ])
         #expect((status["control"] as? [String: Int])?["pid"] == Int(getpid()))
 
         let nodes = try #require(try await bench.json("GET", "/v1/nodes").object["nodes"] as? [[String: Any]])

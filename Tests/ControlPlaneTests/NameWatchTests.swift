@@ -126,8 +126,9 @@ struct NameWatchTests {
         resolver.set("app.test", nil)
         let next = try await ControlBench(after: bench, resolver: resolver)
         _ = try await next.start(nil)
-        #expect(await next.controller.current?.snapshot.pools[0].endpoints.map(\.address.description)
-            == ["10.0.0.7:9001", "10.0.0.9:9001"])
+        #expect(
+            await next.controller.current?.snapshot.pools[0].endpoints.map(\.address.description)
+                == ["10.0.0.7:9001", "10.0.0.9:9001"])
     }
 
     @Test("a revision without the name ends its lookups")

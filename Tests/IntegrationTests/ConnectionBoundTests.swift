@@ -29,14 +29,17 @@ extension IntegrationTests {
             return connection
         }
 
-        @Test("under ten times the load an endpoint never has more than max, and every request is served", arguments: [1, 2])
+        @Test(
+            "under ten times the load an endpoint never has more than max, and every request is served",
+            arguments: [1, 2])
         func neverMore(workers: Int) throws {
             try Lab.run { lab in
                 let app = try lab.counting(delay: .milliseconds(2))
                 let port = try Ports.unused()
                 let site = try lab.site(
                     SiteText.http(
-                        port, to: [app.address], nodes: 1, workers: workers, pool: "connections: {max: 4, queue_timeout: 20s}"
+                        port, to: [app.address], nodes: 1, workers: workers,
+                        pool: "connections: {max: 4, queue_timeout: 20s}"
                     ))
                 let load = lab.load(port, connections: 40)
                 try load.progress(by: 2000, within: .seconds(40))
@@ -61,7 +64,8 @@ extension IntegrationTests {
                 let port = try Ports.unused()
                 _ = try lab.site(
                     SiteText.http(
-                        port, to: [app.address], nodes: 1, workers: 2, pool: "connections: {max: 1, queue_timeout: 5s}"))
+                        port, to: [app.address], nodes: 1, workers: 2, pool: "connections: {max: 1, queue_timeout: 5s}")
+                )
                 // Connections are spread over the workers by their hash: 32 of them all on one has a chance of 2⁻³¹.
                 let load = lab.load(port, connections: 32)
                 try load.progress(by: 1500, within: .seconds(40))
@@ -217,7 +221,8 @@ extension IntegrationTests {
                 app.kill()
                 try Eventually.holds("failures") { load.report.failed > 10 }
                 #expect(
-                    load.report.failures.keys.allSatisfy { ["status 502", "status 503"].contains($0) }, "\(load.report)")
+                    load.report.failures.keys.allSatisfy { ["status 502", "status 503"].contains($0) }, "\(load.report)"
+                )
                 try app.start()
                 try load.progress(by: 300)
                 _ = try load.stop()
@@ -256,7 +261,8 @@ extension IntegrationTests {
             try Lab.run { lab in
                 let app = try lab.counting()
                 let port = try Ports.unused()
-                _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1, pool: "connections: {lifetime: 400ms}"))
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, pool: "connections: {lifetime: 400ms}"))
                 let load = lab.load(port, connections: 1)
                 try Eventually.holds("the third connection", within: .seconds(10)) { app.accepted >= 3 }
                 let report = try load.stop()

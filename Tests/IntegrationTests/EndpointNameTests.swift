@@ -4,7 +4,8 @@ import Testing
 
 extension IntegrationTests {
     @Suite(
-        "Endpoints by name", .enabled(if: geteuid() == 0, "a hosts file of their own takes a mount namespace: needs root"))
+        "Endpoints by name",
+        .enabled(if: geteuid() == 0, "a hosts file of their own takes a mount namespace: needs root"))
     struct EndpointNameTests {
         @Test("a name that resolves to other addresses moves the traffic there: no request fails, and no new revision")
         func moves() throws {

@@ -9,7 +9,8 @@ enum SiteText {
     ///   - route: Further keys of the route, in flow style.
     ///   - top: Further top-level lines.
     static func http(
-        _ port: UInt16, to endpoints: [String], nodes: Int = 2, workers: Int = 1, pool: String = "", route: String = "", top: String = ""
+        _ port: UInt16, to endpoints: [String], nodes: Int = 2, workers: Int = 1, pool: String = "", route: String = "",
+        top: String = ""
     ) -> String {
         """
         site: test

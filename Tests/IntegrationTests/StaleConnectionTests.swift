@@ -33,7 +33,9 @@ extension IntegrationTests {
             }
         }
 
-        @Test("a POST is seen exactly once when it is answered, and never twice", arguments: ["", "connections: {max: 3}"])
+        @Test(
+            "a POST is seen exactly once when it is answered, and never twice",
+            arguments: ["", "connections: {max: 3}"])
         func postsAreNotDoubled(pool: String) throws {
             try Lab.run { lab in
                 let closing = Closing()
@@ -146,12 +148,17 @@ extension IntegrationTests {
                 let numbers = Set(
                     try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").compactMap { Int($0) })
                 let free = (0...).first { !numbers.contains($0) }!
-                let former = try Command.succeed(["prlimit", "--pid", "\(pid)", "--nofile", "--output", "HARD", "--noheadings"])
+                let former = try Command.succeed([
+                    "prlimit", "--pid", "\(pid)", "--nofile", "--output", "HARD", "--noheadings",
+                ])
                 try Command.succeed(["prlimit", "--pid", "\(pid)", "--nofile=\(free):"])
                 let refused = try client.request("/")
                 #expect(refused.status == 503)
                 try Command.succeed(
-                    ["prlimit", "--pid", "\(pid)", "--nofile=\(former.trimmingCharacters(in: .whitespacesAndNewlines)):"])
+                    [
+                        "prlimit", "--pid", "\(pid)",
+                        "--nofile=\(former.trimmingCharacters(in: .whitespacesAndNewlines)):",
+                    ])
                 // Both endpoints in turn: neither is avoided.
                 for _ in 0..<4 { #expect(try client.request("/").status == 200) }
                 #expect(a.counts.targets.count == 2 && b.counts.targets.count == 2)

@@ -153,7 +153,9 @@ private final class SharedQueue: Sendable {
             callNext()
             calls[worker].wait()
         }
-        let now = inUse.withLock { $0 += 1; return $0 }
+        let now = inUse.withLock {
+            $0 += 1; return $0
+        }
         mostInUse.withLock { $0 = max($0, now) }
         inUse.withLock { $0 -= 1 }
         budget.give()

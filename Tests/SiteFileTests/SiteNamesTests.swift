@@ -28,7 +28,10 @@ struct SiteNamesTests {
     func forgiving() throws {
         let resolver = ForgivingResolver(
             FixedResolver(),
-            remembered: ["gone.test": [IPEndpoint(host: "192.0.2.1", port: 0)!], "one.test": [IPEndpoint(host: "192.0.2.9", port: 0)!]])
+            remembered: [
+                "gone.test": [IPEndpoint(host: "192.0.2.1", port: 0)!],
+                "one.test": [IPEndpoint(host: "192.0.2.9", port: 0)!],
+            ])
         #expect(try resolver.addresses(of: "gone.test").map(\.host) == ["192.0.2.1"])
         #expect(try resolver.addresses(of: "one.test").map(\.host) == ["192.0.2.10"], "what resolves now counts")
         #expect(throws: ResolutionError.self) { try resolver.addresses(of: "never.test") }

@@ -49,7 +49,8 @@ struct MetricFamily: Sendable {
         .init("process_resident_memory_bytes", .gauge, "Memory of the control plane that is in RAM."),
         .init("sluice_name_resolves", .gauge, "1 when the last lookup of an endpoints' name gave addresses, else 0."),
         .init("sluice_name_addresses", .gauge, "Addresses of the name that are in use."),
-        .init("sluice_name_failures_total", .counter, "Lookups of the name that gave none: the addresses of before stay."),
+        .init(
+            "sluice_name_failures_total", .counter, "Lookups of the name that gave none: the addresses of before stay."),
         .init("sluice_control_revision", .gauge, "Revision that the control plane has published."),
         .init("sluice_control_start_time_seconds", .gauge, "When the control plane was started, Unix time."),
     ]

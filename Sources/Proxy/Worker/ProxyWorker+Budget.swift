@@ -51,7 +51,9 @@ extension ProxyWorker {
     private mutating func takeRoom(_ number: UInt32, _ countMax: Int, for exchange: ExchangePointer?) -> Room? {
         let state = unsafe endpoints + Int(number)
         if let exchange = unsafe exchange {
-            if let connection = unsafe takeIdleConnection(number, for: exchange) { return unsafe .connection(connection) }
+            if let connection = unsafe takeIdleConnection(number, for: exchange) {
+                return unsafe .connection(connection)
+            }
         } else if unsafe state.pointee.idle != EndpointConnection.none {
             let connection = unsafe connections[state.pointee.idle]
             unsafe takeIdle(connection)

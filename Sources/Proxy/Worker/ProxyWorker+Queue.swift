@@ -87,7 +87,9 @@ extension ProxyWorker {
         let slot = unsafe exchange.pointee.slot
         let token = Token(kind: 0, slot: slot, generation: exchanges.generation(of: slot))
         let limits = unsafe pool.pointee.connections
-        guard let joined = unsafe queue.pointee.join(.init(worker: index, exchange: token), countMax: limits.queueCountMax)
+        guard
+            let joined = unsafe queue.pointee.join(
+                .init(worker: index, exchange: token), countMax: limits.queueCountMax)
         else {
             queues[number].refusedFull &+= 1
             unsafe answer(exchange, status: 503)

@@ -73,7 +73,11 @@ struct RequestQueue: Sendable {
     private mutating func unlink(_ index: UInt32) {
         let node = nodes[Int(index)]
         if node.previous == RequestQueue.none { first = node.next } else { nodes[Int(node.previous)].next = node.next }
-        if node.next == RequestQueue.none { last = node.previous } else { nodes[Int(node.next)].previous = node.previous }
+        if node.next == RequestQueue.none {
+            last = node.previous
+        } else {
+            nodes[Int(node.next)].previous = node.previous
+        }
         nodes[Int(index)].serial = 0
         nodes[Int(index)].next = free
         free = index
