@@ -54,6 +54,7 @@ extension Controller {
             throw ControlError.failed("revision \(number) cannot be stored: \(error)")
         }
         current = candidate
+        await remember(candidate.names)
         logger.info(
             "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)"
         )
@@ -81,7 +82,8 @@ extension Controller {
         _ source: Source, number: UInt64, author: Peer?, comment: String?
     ) async throws(ControlError) -> (publication: Publication, warnings: [Diagnostic]) {
         do {
-            return try await Controller.compiled(source, number: number, author: author, comment: comment)
+            return try await Controller.compiled(
+                source, number: number, author: author, comment: comment, resolver: resolver)
         } catch {
             let count = error.diagnostics.count { $0.severity == .error }
             throw .invalid(

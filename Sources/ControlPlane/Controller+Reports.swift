@@ -39,7 +39,8 @@ extension Controller {
         return StatusDocument(
             site: current.snapshot.site, revision: current.revision.number, digest: current.revision.digest,
             uptimeSeconds: (ContinuousClock.now - startedAt).components.seconds, version: Version.text,
-            nodes: .init(up: nodes.count { $0.state == .up }, total: nodes.count), control: .init(pid: getpid()))
+            nodes: .init(up: nodes.count { $0.state == .up }, total: nodes.count), control: .init(pid: getpid()),
+            names: nameDocuments())
     }
 
     package func nodesDocument() async -> NodesDocument {
@@ -102,6 +103,7 @@ extension Controller {
                     Sample("sluice_node_connections", label, report.samples.sum("sluice_node_connections")))
             }
         }
+        samples += nameSamples()
         samples.append(Sample("sluice_control_revision", [], Double(current?.revision.number ?? 0)))
         if let process = ProcessFigures(pid: getpid()) {
             samples.append(Sample("process_cpu_seconds_total", [], process.cpuSeconds))

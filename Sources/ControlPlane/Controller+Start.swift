@@ -33,7 +33,9 @@ extension Controller {
         }
         let isStored = source.text == newest?.text
         let number = (newest?.number ?? 0) + (isStored ? 0 : 1)
-        let (given, warnings) = try await Controller.compiled(source, number: number, author: author, comment: nil)
+        let forgiving = ForgivingResolver(resolver, remembered: try await rememberedNames())
+        let (given, warnings) = try await Controller.compiled(
+            source, number: number, author: author, comment: nil, resolver: forgiving)
         for warning in warnings { logger.warning("\(warning.description)") }
         members = Members(incarnation: try await store.nextIncarnation())
         try await restoreSettings()
@@ -41,11 +43,13 @@ extension Controller {
         defer { isStarting = false }
         let hasAdopted = adoptNodes()
         do {
-            guard hasAdopted, !isStored, let newest, let serving = try? await recompiled(newest) else {
+            guard hasAdopted, !isStored, let newest, let serving = try? await recompiled(newest, resolver: forgiving)
+            else {
                 current = given
                 try await setDesiredFromSettings(given, stored: newest)
                 try await waitUntilReady()
                 if !isStored { try await store.append(given.revision) }
+                await remember(given.names)
                 return readyLine()
             }
             current = serving
@@ -66,21 +70,23 @@ extension Controller {
     /// - Throws: `ConfigurationError`.
     @concurrent
     nonisolated static func compiled(
-        _ source: Source, number: UInt64, author: Peer?, comment: String?
+        _ source: Source, number: UInt64, author: Peer?, comment: String?, resolver: any EndpointResolver
     ) async throws(ConfigurationError) -> (publication: Publication, warnings: [Diagnostic]) {
-        let site = try SiteFile.compile(text: source.text, file: source.file, revision: number)
+        let site = try SiteFile.compile(
+            text: source.text, file: source.file, revision: number, resolver: resolver)
         let digest = Snapshot.digest(ofEncoded: site.snapshot.encoded())
         let revision = Revision(
             number: number, text: source.text, file: source.file, author: author, time: Date(), comment: comment,
             digest: Controller.text(ofDigest: digest))
-        return (Publication(revision: revision, snapshot: site.snapshot), site.warnings)
+        return (Publication(revision: revision, snapshot: site.snapshot, names: site.names), site.warnings)
     }
 
-    private func recompiled(_ revision: Revision) async throws -> Publication {
+    /// A stored revision with the addresses that its names have now.
+    func recompiled(_ revision: Revision, resolver: any EndpointResolver) async throws -> Publication {
         let stored = Source(text: revision.text, file: revision.file)
         let (publication, _) = try await Controller.compiled(
-            stored, number: revision.number, author: revision.author, comment: revision.comment)
-        return Publication(revision: revision, snapshot: publication.snapshot)
+            stored, number: revision.number, author: revision.author, comment: revision.comment, resolver: resolver)
+        return Publication(revision: revision, snapshot: publication.snapshot, names: publication.names)
     }
 
     static func text(ofDigest digest: UInt64) -> String {

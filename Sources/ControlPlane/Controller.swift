@@ -1,6 +1,7 @@
 import Foundation
 package import Logging
 import NodeLink
+package import SiteFile
 import Snapshot
 
 /// The one place that knows the site: its published revision, its nodes and their links.
@@ -12,11 +13,15 @@ package actor Controller: NodeLinkDelegate {
     struct Publication: Sendable {
         let revision: Revision
         let snapshot: Snapshot
+        /// What its names resolved to. When that changes, the revision is published again under its number, and nodes know it
+        /// by another digest.
+        let names: SiteNames
         let encoded: [UInt8]
         let digest: UInt64
 
-        init(revision: Revision, snapshot: Snapshot) {
+        init(revision: Revision, snapshot: Snapshot, names: SiteNames) {
             self.snapshot = snapshot
+            self.names = names
             encoded = snapshot.encoded()
             digest = Snapshot.digest(ofEncoded: encoded)
             self.revision = revision
@@ -49,12 +54,18 @@ package actor Controller: NodeLinkDelegate {
 
     let store: any RevisionStore
     let launcher: any NodeLauncher
+    let resolver: any EndpointResolver
     let timing: Timing
     let logger: Logger
     let startedAt = ContinuousClock.now
 
     /// What nodes serve, or are to serve while the site starts; nil before `start`.
-    var current: Publication?
+    var current: Publication? {
+        didSet { watchNames() }
+    }
+    var names = NameWatch()
+    var nameWatches: [String: (interval: Duration, task: Task<Void, Never>)] = [:]
+    let lookups = LookupThreads()
     var members = Members(incarnation: 0)
     var processes: [String: any NodeProcess] = [:]
     var links: [String: NodeConnection] = [:]
@@ -92,8 +103,10 @@ package actor Controller: NodeLinkDelegate {
     }
 
     package init(
-        store: any RevisionStore, launcher: any NodeLauncher, timing: Timing = Timing(), logger: Logger
+        store: any RevisionStore, launcher: any NodeLauncher, resolver: any EndpointResolver = SystemResolver(),
+        timing: Timing = Timing(), logger: Logger
     ) {
+        self.resolver = resolver
         self.store = store
         self.launcher = launcher
         self.timing = timing

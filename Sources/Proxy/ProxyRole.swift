@@ -75,11 +75,11 @@ package final class ProxyRole: DataRole {
     }
 
     private func start(_ worker: Int) {
-        let (commands, agent, listening) = (mailboxes[worker], agent, listeners[worker])
+        let (mailboxes, agent, listening) = (mailboxes, agent, listeners[worker])
         Thread.start("proxy-\(worker)") {
             do {
                 var loop = ProxyWorker(
-                    index: worker, poller: try Poller(), mailbox: commands, agent: agent, listening: listening)
+                    index: worker, poller: try Poller(), mailboxes: mailboxes, agent: agent, listening: listening)
                 try loop.watch()
                 loop.run()
             } catch {

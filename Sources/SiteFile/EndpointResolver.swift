@@ -1,7 +1,7 @@
 package import EventLoop
 import Glibc
 
-/// Turns a host name into addresses, once, when a revision is compiled.
+/// Turns a host name into addresses: when a revision is compiled, and again while it is served.
 package protocol EndpointResolver: Sendable {
     /// - Returns: At least one address; ports are 0.
     func addresses(of name: String) throws(ResolutionError) -> [IPEndpoint]
@@ -55,7 +55,7 @@ package struct SystemResolver: EndpointResolver {
 /// Asks the resolver once for each name in a file.
 final class NameCache {
     private let resolver: any EndpointResolver
-    private var known: [String: Result<[IPEndpoint], ResolutionError>] = [:]
+    private(set) var known: [String: Result<[IPEndpoint], ResolutionError>] = [:]
 
     init(_ resolver: any EndpointResolver) { self.resolver = resolver }
 

@@ -183,7 +183,12 @@ enum PoolKeys {
             "a list of addresses or of maps such as {address: \"10.0.0.1:9000\", weight: 2}",
             nested: EndpointKeys.section),
         stands: "required",
-        "Where the pool's traffic goes. A name is resolved when the file is applied; each of its addresses is an endpoint."
+        "Where the pool's traffic goes. Each address of a name is an endpoint; see `resolve`."
+    )
+    static let resolveStandard = Duration.seconds(30)
+    static let resolve = Key(
+        "resolve", .duration(.milliseconds(100) ... .seconds(24 * 3600)), default: resolveStandard,
+        "How often the control plane resolves the names among the endpoints again. Changed addresses go to the nodes without a new revision; a name that doesn't resolve keeps those it had."
     )
     static let balance = Key(
         "balance",
@@ -197,7 +202,10 @@ enum PoolKeys {
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
     static let section = Section(
         "pools.NAME", "",
-        keys: [endpoints.declaration, balance.declaration, health.declaration, connections.declaration],
+        keys: [
+            endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
+            connections.declaration,
+        ],
         later: ["hash", "sticky", "outlier", "protocol", "tls", "discover"])
 }
 
@@ -243,8 +251,27 @@ enum HealthKeys {
 }
 
 enum ConnectionsKeys {
+    private static let standard = ConnectionLimits()
+    static let max = Key(
+        "max", .integer(1...1_000_000), stands: "no bound",
+        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners and health checks are not counted."
+    )
+    static let queue = Key(
+        "queue", .integer(0...1_000_000), default: standard.queueCountMax,
+        "Requests that wait at one node, first come first served, while every endpoint of the pool has `max` connections in use. One more is answered with 503 at once."
+    )
+    static let queueTimeout = Key(
+        "queue_timeout", .duration(.milliseconds(10) ... .seconds(300)), default: standard.queueTimeout,
+        "How long a request waits in the queue; then 503.")
     static let idle = Key(
-        "idle", .duration(.milliseconds(100) ... .seconds(3600)),
-        default: Pool(name: "", endpoints: []).idleTimeout, "How long an unused connection to an endpoint is kept.")
-    static let section = Section("pools.NAME.connections", "", keys: [idle.declaration], later: ["max", "queue"])
+        "idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.idleTimeout,
+        "How long an unused connection to an endpoint is kept.")
+    static let lifetime = Key(
+        "lifetime", .duration(.milliseconds(100) ... .seconds(168 * 3600)), stands: "no bound",
+        "A connection serves no further request when it is older than this, less up to a tenth by chance.")
+    static let section = Section(
+        "pools.NAME.connections", "",
+        keys: [
+            max.declaration, queue.declaration, queueTimeout.declaration, idle.declaration, lifetime.declaration,
+        ])
 }

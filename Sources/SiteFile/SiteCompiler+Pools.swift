@@ -6,15 +6,17 @@ extension SiteCompiler {
         let reader = named.reader
         var pool = Pool(name: named.name, endpoints: [])
         if let node = reader.require(PoolKeys.endpoints, hint: "as in `endpoints: [\"127.0.0.1:9001\"]`") {
-            pool.endpoints = compile(endpoints: node)
+            var interval = PoolKeys.resolveStandard
+            reader.read(PoolKeys.resolve, into: &interval)
+            pool.endpoints = compile(endpoints: node, resolvedEvery: interval)
         }
         reader.read(PoolKeys.balance, into: &pool.balance)
         pool.health = reader.open(PoolKeys.health).flatMap(compile(health:))
-        reader.open(PoolKeys.connections)?.read(ConnectionsKeys.idle, into: &pool.idleTimeout)
+        if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         return pool
     }
 
-    private func compile(endpoints node: YAMLNode) -> [Endpoint] {
+    private func compile(endpoints node: YAMLNode, resolvedEvery interval: Duration) -> [Endpoint] {
         let field = Field(key: PoolKeys.endpoints.name, diagnostics: diagnostics)
         guard case .list(let nodes) = node.content else {
             field.refuse(node, takes: "a list of endpoints", hint: "as in `endpoints: [\"127.0.0.1:9001\"]`")
@@ -28,7 +30,13 @@ extension SiteCompiler {
         var lines: [SocketAddress: (line: Int, wasName: Bool)] = [:]
         for node in nodes {
             guard let (written, weight, mark) = endpoint(node, field) else { continue }
-            let isName = if case .name = written { true } else { false }
+            let isName: Bool
+            if case .name(let name, _) = written {
+                isName = true
+                endpointNames[name] = min(endpointNames[name] ?? interval, interval)
+            } else {
+                isName = false
+            }
             for address in resolve(written, mark) {
                 guard let earlier = lines[address] else {
                     lines[address] = (mark.line, isName)

@@ -15,6 +15,8 @@ final class SiteCompiler {
     /// Whether the names are complete, so that one that is missing may be called missing.
     var hasPools = false
     var usedPools: Set<Int> = []
+    /// Names among the endpoints, and how often they are to be resolved.
+    var endpointNames: [String: Duration] = [:]
     /// Where each listening address stands.
     var listenAddresses: [IPEndpoint: YAMLNode.Mark] = [:]
     /// A route or listener names something that isn't there: what seems unused may be what it meant.
@@ -60,6 +62,7 @@ final class SiteCompiler {
         snapshot.listeners = compiledListeners
         snapshot.routes = compileRoutes(top)
         reportUnused(snapshot)
+        warnOfUnboundedRelays(snapshot)
         return snapshot
     }
 
@@ -121,6 +124,10 @@ final class SiteCompiler {
         timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
         timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
         timeout.read(LimitsTimeoutKeys.tunnel, into: &limits.tunnelTimeout)
+    }
+
+    var siteNames: SiteNames {
+        SiteNames(addresses: names.known.compactMapValues { try? $0.get() }, intervals: endpointNames)
     }
 
     /// The values without repetitions; a repeated one is a warning.

@@ -32,7 +32,8 @@ package struct SiteFile {
             let compiler = SiteCompiler(diagnostics, NameCache(resolver))
             let snapshot = compiler.compile(root, revision: revision)
             if diagnostics.errorCount == 0 {
-                return CompiledSite(snapshot: snapshot, warnings: diagnostics.inFileOrder)
+                return CompiledSite(
+                    snapshot: snapshot, warnings: diagnostics.inFileOrder, names: compiler.siteNames)
             }
         }
         throw ConfigurationError(diagnostics: diagnostics.inFileOrder)
@@ -74,4 +75,5 @@ package struct CompiledSite: Sendable {
     package let snapshot: Snapshot
     /// In file order.
     package let warnings: [Diagnostic]
+    package let names: SiteNames
 }

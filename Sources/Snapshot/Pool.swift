@@ -21,18 +21,42 @@ package struct Pool: Equatable, Sendable {
     package var balance: Balance
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
-    /// `connections.idle`: how long an unused connection to an endpoint is kept.
-    package var idleTimeout: Duration
+    package var connections: ConnectionLimits
 
     package init(
         name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
-        idleTimeout: Duration = .seconds(60)
+        connections: ConnectionLimits = .init()
     ) {
         self.name = name
         self.endpoints = endpoints
         self.balance = balance
         self.health = health
+        self.connections = connections
+    }
+}
+
+/// `connections`: what a proxy node may have open to the endpoints of a pool.
+package struct ConnectionLimits: Equatable, Sendable {
+    /// `max`: connections of one node to one endpoint; 1…1,000,000, nil for no bound.
+    package var countMax: Int?
+    /// `queue`: requests of one node that wait while every endpoint of the pool is full; 0…1,000,000. One more is answered with 503 at once.
+    package var queueCountMax: Int
+    /// `queue_timeout`: how long a request waits in the queue; then 503.
+    package var queueTimeout: Duration
+    /// `idle`: how long an unused connection to an endpoint is kept.
+    package var idleTimeout: Duration
+    /// `lifetime`: a connection that is older serves no further request; nil for no bound.
+    package var lifetime: Duration?
+
+    package init(
+        countMax: Int? = nil, queueCountMax: Int = 1000, queueTimeout: Duration = .seconds(5),
+        idleTimeout: Duration = .seconds(60), lifetime: Duration? = nil
+    ) {
+        self.countMax = countMax
+        self.queueCountMax = queueCountMax
+        self.queueTimeout = queueTimeout
         self.idleTimeout = idleTimeout
+        self.lifetime = lifetime
     }
 }
 

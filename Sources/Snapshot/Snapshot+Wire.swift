@@ -95,7 +95,7 @@ extension WireWriter {
             out.write(UInt16(endpoint.weight))
         }
         write(pool.balance.rawValue)
-        write(pool.idleTimeout)
+        write(pool.connections)
         write(pool.health != nil)
         guard let health = pool.health else { return }
         switch health.probe {
@@ -112,6 +112,15 @@ extension WireWriter {
         write(health.timeout)
         write(UInt32(health.rise))
         write(UInt32(health.fall))
+    }
+
+    /// 0 stands for no bound.
+    mutating func write(_ connections: ConnectionLimits) {
+        write(UInt32(connections.countMax ?? 0))
+        write(UInt32(connections.queueCountMax))
+        write(connections.queueTimeout)
+        write(connections.idleTimeout)
+        write(connections.lifetime ?? .zero)
     }
 
     mutating func write(_ listener: Listener) {
@@ -192,7 +201,7 @@ extension WireReader {
             Endpoint(address: try reader.readSocketAddress(), weight: Int(try reader.read(UInt16.self)))
         }
         pool.balance = try readCase()
-        pool.idleTimeout = try readDuration()
+        pool.connections = try readConnectionLimits()
         guard try readBool() else { return pool }
         let probe: HealthCheck.Probe
         switch try read(UInt8.self) {
@@ -211,6 +220,16 @@ extension WireReader {
             probe: probe, interval: try readDuration(), timeout: try readDuration(),
             rise: Int(try read(UInt32.self)), fall: Int(try read(UInt32.self)))
         return pool
+    }
+
+    mutating func readConnectionLimits() throws(WireError) -> ConnectionLimits {
+        let countMax = Int(try read(UInt32.self))
+        var connections = ConnectionLimits(
+            countMax: countMax == 0 ? nil : countMax, queueCountMax: Int(try read(UInt32.self)),
+            queueTimeout: try readDuration(), idleTimeout: try readDuration())
+        let lifetime = try readDuration()
+        connections.lifetime = lifetime == .zero ? nil : lifetime
+        return connections
     }
 
     mutating func readListener(poolCount: Int) throws(WireError) -> Listener {

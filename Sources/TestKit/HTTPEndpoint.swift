@@ -50,12 +50,12 @@ package final class HTTPEndpoint: Sendable {
 
     /// - Parameter answer: Runs on the connection's thread; an error closes the connection. By default 200 and the name.
     package init(
-        _ name: String, port: UInt16? = nil,
+        _ name: String, host: String = "127.0.0.1", port: UInt16? = nil,
         answer: (@Sendable (ReceivedRequest) throws -> EndpointAnswer)? = nil
     ) throws {
         let log = RequestLog()
         self.log = log
-        endpoint = try ScriptedEndpoint(name, port: port) { connection in
+        endpoint = try ScriptedEndpoint(name, host: host, port: port) { connection in
             let reader = HTTPReader(connection.socket, observe: connection.note)
             while let head = try reader.head() {
                 if head["Expect"]?.lowercased() == "100-continue" {

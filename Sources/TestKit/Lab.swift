@@ -47,10 +47,16 @@ package final class Lab {
     }
 
     package func http(
-        _ name: String = "app", port: UInt16? = nil,
+        _ name: String = "app", host: String = "127.0.0.1", port: UInt16? = nil,
         answer: (@Sendable (ReceivedRequest) throws -> EndpointAnswer)? = nil
     ) throws -> HTTPEndpoint {
-        let endpoint = try HTTPEndpoint(name, port: port, answer: answer)
+        let endpoint = try HTTPEndpoint(name, host: host, port: port, answer: answer)
+        teardowns.append { endpoint.stop() }
+        return endpoint
+    }
+
+    package func counting(holding: Bool = false, delay: Duration = .zero) throws -> CountingEndpoint {
+        let endpoint = try CountingEndpoint(holding: holding, delay: delay)
         teardowns.append { endpoint.stop() }
         return endpoint
     }
@@ -62,8 +68,12 @@ package final class Lab {
     }
 
     /// Writes a site file; starts the site unless told not to.
-    package func site(_ yaml: String, on host: Network.Host? = nil, start: Bool = true) throws -> Site {
-        let site = try Site(yaml, on: host)
+    ///
+    /// - Parameter hosts: What the site's processes find in `/etc/hosts`; nil for the host's own.
+    package func site(
+        _ yaml: String, on host: Network.Host? = nil, hosts: String? = nil, start: Bool = true
+    ) throws -> Site {
+        let site = try Site(yaml, on: host, hosts: hosts)
         sites.append(site)
         teardowns.append { site.killFamily() }
         if start { try site.start() }

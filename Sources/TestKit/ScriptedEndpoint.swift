@@ -34,9 +34,10 @@ package final class ScriptedConnection: Sendable {
 /// It records the bytes it received, so that a test can say what never reached an endpoint.
 package final class ScriptedEndpoint: Sendable {
     package let name: String
+    package let host: String
     package let port: UInt16
     /// `127.0.0.1:port`, as a site file names it.
-    package var address: String { "127.0.0.1:\(port)" }
+    package var address: String { "\(host):\(port)" }
 
     private struct State {
         var connections: [ScriptedConnection] = []
@@ -46,15 +47,16 @@ package final class ScriptedEndpoint: Sendable {
     private let listener: TCPSocket
     private let state: Mutex<State>
 
-    /// Listens on the loopback address and runs `serve` for each connection on a thread of its own; the connection is
+    /// Listens on a loopback address and runs `serve` for each connection on a thread of its own; the connection is
     /// closed when `serve` returns or throws.
     ///
     /// - Throws: `SystemCallError` when the port cannot be bound.
     package init(
-        _ name: String = "scripted", port: UInt16? = nil,
+        _ name: String = "scripted", host: String = "127.0.0.1", port: UInt16? = nil,
         serve: @escaping @Sendable (ScriptedConnection) throws -> Void
     ) throws {
         self.name = name
+        self.host = host
         self.port = try port ?? Ports.unused()
         state = Mutex(State())
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -62,7 +64,7 @@ package final class ScriptedEndpoint: Sendable {
         listener = TCPSocket(adopting: descriptor, timeout: .zero)
         var yes: CInt = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
-        guard withSocketAddress("127.0.0.1", self.port, { bind(descriptor, $0, $1) }) == 0,
+        guard withSocketAddress(host, self.port, { bind(descriptor, $0, $1) }) == 0,
             listen(descriptor, 1024) == 0
         else { throw SystemCallError(call: "listen on \(self.port)", errno: errno) }
         let listener = listener

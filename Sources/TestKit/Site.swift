@@ -23,10 +23,32 @@ package final class Site: Sendable {
     package var controlPlane: ChildProcess? { process.current }
 
     /// Writes the site file; nothing is started yet.
-    package init(_ yaml: String, on host: Network.Host? = nil) throws {
+    ///
+    /// - Parameter hosts: What its processes find in `/etc/hosts`, by a mount namespace of their own (needs root); nil for
+    ///   the host's own.
+    package init(_ yaml: String, on host: Network.Host? = nil, hosts: String? = nil) throws {
         directory = try TemporaryDirectory()
-        prefix = host?.prefix ?? []
+        var prefix = host?.prefix ?? []
+        if let hosts {
+            try directory.write(hosts, to: "hosts")
+            prefix += [
+                "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"",
+                directory.file("hosts"),
+            ]
+        }
+        self.prefix = prefix
         try rewrite(yaml)
+    }
+
+    /// Changes what the site's processes find in `/etc/hosts`; for a site that was made with `hosts`.
+    package func rewriteHosts(_ text: String) throws {
+        // In place: another file under that name would not be the one that is mounted.
+        guard let file = FileHandle(forWritingAtPath: directory.file("hosts")) else {
+            throw TestKitError("no hosts file to change")
+        }
+        try file.write(contentsOf: Data(text.utf8))
+        try file.truncate(atOffset: UInt64(text.utf8.count))
+        try file.close()
     }
 
     deinit { killFamily() }

@@ -108,6 +108,12 @@ package final class TCPSocket: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
     }
 
+    /// Waits until a byte can be read: false at the end of the stream, after an error, and at the time limit.
+    package func waitsForInput() -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK)) > 0
+    }
+
     /// Bytes of ours that the peer's kernel has acknowledged (`tcpi_bytes_acked`; the SYN counts as one).
     package var acknowledgedBytes: Int {
         // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.

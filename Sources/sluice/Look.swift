@@ -24,6 +24,11 @@ struct Status: AsyncParsableCommand {
             uptime    \(readableUptime(status.uptimeSeconds))
             control   pid \(status.control.pid), version \(status.version)
             """)
+        for name in status.names {
+            Output.line(
+                "name      \(name.name): \(name.addresses.joined(separator: ", "))"
+                    + (name.failure.map { " (does not resolve now: \($0))" } ?? ""))
+        }
     }
 }
 
@@ -73,12 +78,15 @@ struct Pools: AsyncParsableCommand {
         if json.isWanted { return Output.line(text) }
         var table = Table(
             ("POOL", .left), ("BALANCE", .left), ("ENDPOINT", .left), ("WEIGHT", .right), ("STATE", .left),
-            ("REQUESTS", .right), ("ACTIVE", .right), ("FAILURES", .right))
+            ("REQUESTS", .right), ("ACTIVE", .right), ("FAILURES", .right), ("CONNECTIONS", .right),
+            ("QUEUED", .right))
         for pool in document.pools {
-            for endpoint in pool.endpoints {
+            // The queue is the pool's: it stands with the first endpoint.
+            for (index, endpoint) in pool.endpoints.enumerated() {
                 table.add(
                     pool.name, pool.balance, endpoint.address, "\(endpoint.weight)", endpoint.state,
-                    "\(endpoint.requests)", "\(endpoint.active)", "\(endpoint.failures)")
+                    "\(endpoint.requests)", "\(endpoint.active)", "\(endpoint.failures)", "\(endpoint.connections)",
+                    index == 0 ? "\(pool.queued)" : "")
             }
         }
         Output.line(table.text)

@@ -10,7 +10,10 @@ struct APIServerTests {
         let bench = try await ControlBench.started()
         let (code, status) = try await bench.json("GET", "/v1/status")
         #expect(code == 200)
-        #expect(Set(status.keys) == ["site", "revision", "digest", "uptime_seconds", "version", "nodes", "control"])
+        #expect(
+            Set(status.keys) == [
+                "site", "revision", "digest", "uptime_seconds", "version", "nodes", "control", "names",
+            ])
         #expect((status["control"] as? [String: Int])?["pid"] == Int(getpid()))
 
         let nodes = try #require(try await bench.json("GET", "/v1/nodes").object["nodes"] as? [[String: Any]])
@@ -26,7 +29,7 @@ struct APIServerTests {
 
         let pools = try #require(try await bench.json("GET", "/v1/pools").object["pools"] as? [[String: Any]])
         let endpoint = try #require((pools[0]["endpoints"] as? [[String: Any]])?.first)
-        #expect(Set(endpoint.keys) == ["address", "weight", "state", "requests", "active", "failures"])
+        #expect(Set(endpoint.keys) == ["address", "weight", "state", "requests", "active", "failures", "connections"])
 
         let listeners = try await bench.json("GET", "/v1/listeners").object["listeners"] as? [[String: Any]]
         #expect(

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import SiteFile
 import Testing
 
 @testable import ControlPlane
@@ -27,7 +28,7 @@ final class ControlBench: Sendable {
     private let links: NodeLinkServer
 
     /// - Parameter former: The control plane whose state and nodes this one takes over.
-    init(after former: ControlBench? = nil) async throws {
+    init(after former: ControlBench? = nil, resolver: any EndpointResolver = SystemResolver()) async throws {
         directory = try former?.directory ?? TestDirectory()
         let state = try StateDirectory(root: directory.root)
         try state.prepare()
@@ -38,7 +39,8 @@ final class ControlBench: Sendable {
         var timing = Controller.Timing()
         timing.report = .milliseconds(200)
         timing.apply = .seconds(5)
-        let controller = Controller(store: store, launcher: nodes, timing: timing, logger: logger)
+        let controller = Controller(
+            store: store, launcher: nodes, resolver: resolver, timing: timing, logger: logger)
         self.controller = controller
         links = try await NodeLinkServer(path: state.linkSocket, delegate: controller, logger: logger)
         let server = APIServer(

@@ -78,7 +78,8 @@ extension IntegrationTests {
                 for _ in 0..<20 { _ = try Curl.get("http://127.0.0.1:\(port)/") }
 
                 let status = try site.command.json(["status"])
-                expectNames(status, ["site", "revision", "digest", "uptime_seconds", "version", "nodes", "control"])
+                expectNames(
+                    status, ["site", "revision", "digest", "uptime_seconds", "version", "nodes", "control", "names"])
                 #expect(status["site"]?.text == "test")
                 #expect(status["nodes"]?["up"]?.integer == 3 && status["nodes"]?["total"]?.integer == 3)
                 #expect(status["control"]?["pid"]?.integer == site.controlPlane.map { Int($0.pid) })
@@ -102,7 +103,7 @@ extension IntegrationTests {
                 let pools = try site.command.json(["pools"])["pools"]?.elements ?? []
                 #expect(pools.compactMap { $0["name"]?.text } == ["app"])
                 let endpoint = try #require(pools.first?["endpoints"]?.elements.first)
-                expectNames(endpoint, ["address", "weight", "state", "requests", "active", "failures"])
+                expectNames(endpoint, ["address", "weight", "state", "requests", "active", "failures", "connections"])
                 #expect(endpoint["address"]?.text == app.address)
                 #expect(endpoint["requests"]?.integer == 20)
 

@@ -4,15 +4,17 @@ enum SiteText {
     ///
     /// - Parameters:
     ///   - nodes: Local proxy nodes.
+    ///   - workers: Event loops of each.
     ///   - pool: Further keys of the pool, in flow style: `health: {…}`.
     ///   - route: Further keys of the route, in flow style.
     ///   - top: Further top-level lines.
     static func http(
-        _ port: UInt16, to endpoints: [String], nodes: Int = 2, pool: String = "", route: String = "", top: String = ""
+        _ port: UInt16, to endpoints: [String], nodes: Int = 2, workers: Int = 1, pool: String = "", route: String = "",
+        top: String = ""
     ) -> String {
         """
         site: test
-        proxy: {nodes: \(nodes)}
+        proxy: {nodes: \(nodes), workers: \(workers)}
         \(top)
         listeners:
           web: {address: "127.0.0.1:\(port)"}

@@ -38,7 +38,9 @@ struct SiteFileTests {
                     pools: [
                         Pool(
                             name: "app", endpoints: endpoints, balance: .roundRobin, health: nil,
-                            idleTimeout: .seconds(60))
+                            connections: ConnectionLimits(
+                                countMax: nil, queueCountMax: 1000, queueTimeout: .seconds(5),
+                                idleTimeout: .seconds(60), lifetime: nil))
                     ]))
     }
 
@@ -193,7 +195,7 @@ struct SiteFileTests {
                   - {address: "App.test:9000", weight: 3}
                   - unix:/run/app.sock
                 balance: least-request
-                connections: {idle: 10s}
+                connections: {max: 256, queue: 0, queue_timeout: 250ms, idle: 10s, lifetime: 1h}
             """
         ).snapshot.pools[0]
         #expect(
@@ -202,7 +204,11 @@ struct SiteFileTests {
                 "[2001:db8::10]:9000 3", "unix:/run/app.sock 1",
             ])
         #expect(pool.balance == .leastRequest)
-        #expect(pool.idleTimeout == .seconds(10))
+        #expect(
+            pool.connections
+                == ConnectionLimits(
+                    countMax: 256, queueCountMax: 0, queueTimeout: .milliseconds(250), idleTimeout: .seconds(10),
+                    lifetime: .seconds(3600)))
     }
 
     @Test(

@@ -52,7 +52,9 @@ enum Samples {
                 health: HealthCheck(
                     probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
                     timeout: .milliseconds(100), rise: 1, fall: 5),
-                idleTimeout: .seconds(4)),
+                connections: ConnectionLimits(
+                    countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
+                    lifetime: .seconds(3600))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
                 health: HealthCheck(probe: .tcp)),

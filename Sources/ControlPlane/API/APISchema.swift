@@ -22,7 +22,9 @@ enum APISchema {
         "Status": object([
             "site": string, "revision": integer, "digest": string, "uptime_seconds": integer, "version": string,
             "nodes": object(["up": integer, "total": integer]), "control": object(["pid": integer]),
+            "names": list(reference("Name")),
         ]),
+        "Name": object(["name": string, "addresses": list(string), "failure": string], optional: ["failure"]),
         "Nodes": object([
             "nodes": list(
                 object([
@@ -36,12 +38,12 @@ enum APISchema {
         "Pools": object([
             "pools": list(
                 object([
-                    "name": string, "balance": string,
+                    "name": string, "balance": string, "queued": integer,
                     "endpoints": list(
                         object([
                             "address": string, "weight": integer,
                             "state": oneOf(["up", "draining", "down", "unknown"]),
-                            "requests": integer, "active": integer, "failures": integer,
+                            "requests": integer, "active": integer, "failures": integer, "connections": integer,
                         ])),
                 ])), "unanswered": list(string),
         ]),

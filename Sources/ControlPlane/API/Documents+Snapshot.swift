@@ -25,6 +25,7 @@ extension PoolsDocument {
             pools: snapshot.pools.map { pool in
                 Pool(
                     name: pool.name, balance: pool.balance.name,
+                    queued: counts.sum("sluice_pool_queue", ["pool": pool.name]),
                     endpoints: pool.endpoints.map { endpoint in
                         let labels = ["pool": pool.name, "endpoint": endpoint.address.description]
                         let key = Members.EndpointKey(pool: pool.name, address: endpoint.address)
@@ -33,7 +34,8 @@ extension PoolsDocument {
                             state: drained.contains(key) ? "draining" : states.state(of: key.text),
                             requests: counts.sum("sluice_endpoint_requests_total", labels),
                             active: counts.sum("sluice_endpoint_active", labels),
-                            failures: counts.sum("sluice_endpoint_failures_total", labels))
+                            failures: counts.sum("sluice_endpoint_failures_total", labels),
+                            connections: counts.sum("sluice_endpoint_connections", labels))
                     })
             }, unanswered: unanswered)
     }

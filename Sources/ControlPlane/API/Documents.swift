@@ -15,6 +15,16 @@ package struct StatusDocument: Codable, Equatable, Sendable {
     package var version: String
     package var nodes: Nodes
     package var control: Control
+    /// Names among the endpoints.
+    package var names: [NameDocument]
+}
+
+package struct NameDocument: Codable, Equatable, Sendable {
+    package var name: String
+    /// What it last resolved to.
+    package var addresses: [String]
+    /// Why the last lookup gave nothing; absent when it did.
+    package var failure: String?
 }
 
 package struct NodesDocument: Codable, Equatable, Sendable {
@@ -61,6 +71,8 @@ package struct PoolsDocument: Codable, Equatable, Sendable {
     package struct Pool: Codable, Equatable, Sendable {
         package var name: String
         package var balance: String
+        /// Requests that wait for a connection; 0 where `connections.max` is not set.
+        package var queued: Int
         package var endpoints: [Endpoint]
     }
     package struct Endpoint: Codable, Equatable, Sendable {
@@ -71,6 +83,8 @@ package struct PoolsDocument: Codable, Equatable, Sendable {
         package var requests: Int
         package var active: Int
         package var failures: Int
+        /// Open connections, those in use and idle ones.
+        package var connections: Int
     }
     package var pools: [Pool]
     package var unanswered: [String]

@@ -22,6 +22,16 @@ struct MetricFamily: Sendable {
             "sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
         .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
+        .init(
+            "sluice_endpoint_connections", .gauge,
+            "Connections of proxy nodes to the endpoint that are open, by state: active or idle."),
+        .init("sluice_pool_queue", .gauge, "Requests that wait for a connection to an endpoint of the pool."),
+        .init(
+            "sluice_pool_queue_rejected_total", .counter,
+            "Requests answered with 503 because the pool's queue was full or they had waited too long, by reason."),
+        .init(
+            "sluice_connect_shortages_total", .counter,
+            "Connections to endpoints that could not be opened for want of descriptors or memory of the node's host."),
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
@@ -37,6 +47,10 @@ struct MetricFamily: Sendable {
         .init("sluice_node_resident_bytes", .gauge, "Memory of the node's process that is in RAM."),
         .init("process_cpu_seconds_total", .counter, "User and system time of the control plane."),
         .init("process_resident_memory_bytes", .gauge, "Memory of the control plane that is in RAM."),
+        .init("sluice_name_resolves", .gauge, "1 when the last lookup of an endpoints' name gave addresses, else 0."),
+        .init("sluice_name_addresses", .gauge, "Addresses of the name that are in use."),
+        .init(
+            "sluice_name_failures_total", .counter, "Lookups of the name that gave none: the addresses of before stay."),
         .init("sluice_control_revision", .gauge, "Revision that the control plane has published."),
         .init("sluice_control_start_time_seconds", .gauge, "When the control plane was started, Unix time."),
     ]

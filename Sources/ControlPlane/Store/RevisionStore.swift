@@ -61,6 +61,8 @@ package enum SettingKey: String, Sendable {
     case drainedNodes
     /// `pool/address`, one a line.
     case drainedEndpoints
+    /// What the names of the site last resolved to: a name and its addresses on each line.
+    case names
     case incarnation
 }
 

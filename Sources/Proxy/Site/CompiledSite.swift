@@ -23,6 +23,9 @@ final class CompiledSite: @unchecked Sendable {
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
+    /// By endpoint number.
+    let budgets: [UnsafeMutablePointer<EndpointBudget>]
+    let queueNames: [String]
     let series: [IdentityRegistry.Series]
     let listenerNames: [String]
 
@@ -46,7 +49,7 @@ final class CompiledSite: @unchecked Sendable {
             return unsafe CompiledPool(
                 endpoints: arena.make(numbers), weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
                 count: pool.endpoints.count, balance: pool.balance,
-                idleNanoseconds: pool.idleTimeout.nanosecondsUnsigned)
+                connections: CompiledConnections(pool, registry))
         }
         let routes = snapshot.routes.map { route in
             CompiledRoute(
@@ -74,6 +77,8 @@ final class CompiledSite: @unchecked Sendable {
                     trusted: arena.make(snapshot.trustedProxies), trustedCount: snapshot.trustedProxies.count)
             ]))
         endpoints = registry.endpoints
+        unsafe budgets = unsafe registry.budgets
+        queueNames = registry.queueNames
         series = registry.series
         listenerNames = registry.listeners
     }
@@ -153,7 +158,31 @@ struct CompiledPool {
     let weights: UnsafeMutablePointer<UInt16>
     let count: Int
     let balance: Pool.Balance
+    let connections: CompiledConnections
+}
+
+/// `connections` of a pool.
+@safe
+struct CompiledConnections: BitwiseCopyable {
+    /// Where requests wait; nil when connections are not bounded.
+    let queue: UnsafeMutablePointer<PoolQueue>?
+    /// Of one node to one endpoint.
+    let countMax: Int
+    let queueCountMax: Int
+    let queueNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    /// `UInt64.max` for no bound.
+    let lifetimeNanoseconds: UInt64
+
+    init(_ pool: Pool, _ registry: IdentityRegistry) {
+        let limits = pool.connections
+        unsafe queue = unsafe limits.countMax == nil ? nil : registry.queue(ofPool: pool.name)
+        countMax = limits.countMax ?? .max
+        queueCountMax = limits.queueCountMax
+        queueNanoseconds = limits.queueTimeout.nanosecondsUnsigned
+        idleNanoseconds = limits.idleTimeout.nanosecondsUnsigned
+        lifetimeNanoseconds = limits.lifetime?.nanosecondsUnsigned ?? .max
+    }
 }
 
 extension Duration {

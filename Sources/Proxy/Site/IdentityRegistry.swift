@@ -3,9 +3,16 @@ import NodeAgent
 
 /// Numbers for things that outlive a revision. An endpoint, a listener or a route that a new snapshot names again
 /// gets its old number back, and with it its connections, counters and health. Used on the agent's thread only.
+@safe
 final class IdentityRegistry {
     private(set) var endpoints: [EndpointKey] = []
     private var endpointNumbers: [EndpointKey: UInt32] = [:]
+    /// By endpoint number. Workers count in them without a reference to this, so they live as long as the process.
+    private(set) var budgets: [UnsafeMutablePointer<EndpointBudget>] = unsafe []
+
+    /// Pools that have, or had, bounded connections.
+    private(set) var queueNames: [String] = []
+    private var queues: [String: UnsafeMutablePointer<PoolQueue>] = unsafe [:]
 
     /// What requests are counted by.
     struct Series: Hashable {
@@ -24,7 +31,20 @@ final class IdentityRegistry {
         let number = UInt32(endpoints.count)
         endpoints.append(endpoint)
         endpointNumbers[endpoint] = number
+        let budget = UnsafeMutablePointer<EndpointBudget>.allocate(capacity: 1)
+        unsafe budget.initialize(to: EndpointBudget())
+        unsafe budgets.append(budget)
         return number
+    }
+
+    /// Lives as long as the process, too.
+    func queue(ofPool name: String) -> UnsafeMutablePointer<PoolQueue> {
+        if let queue = unsafe queues[name] { return unsafe queue }
+        let queue = UnsafeMutablePointer<PoolQueue>.allocate(capacity: 1)
+        unsafe queue.initialize(to: PoolQueue(number: queueNames.count))
+        queueNames.append(name)
+        unsafe queues[name] = unsafe queue
+        return unsafe queue
     }
 
     /// The number of an endpoint that some snapshot has named.

@@ -28,6 +28,12 @@ struct EndpointConnection: BitwiseCopyable {
     /// Neighbours in the list of idle connections; the most recently used one is first.
     var next = EndpointConnection.none
     var previous = EndpointConnection.none
+    /// Part of its endpoint's budget; false when another connection has taken that part over.
+    var isCounted = true
+    /// When it last became idle.
+    var idleSince: UInt64 = 0
+    /// It serves no request that begins after this.
+    var expiresAt = UInt64.max
     /// When an idle connection is closed.
     var deadline: UInt64 = 0
     var timer: UInt64 = 0

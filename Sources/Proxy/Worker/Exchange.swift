@@ -34,6 +34,8 @@ struct Exchange: BitwiseCopyable {
     /// The number and pool index of the endpoint in use; `EndpointConnection.none` when none is.
     var endpoint = EndpointConnection.none
     var poolIndex = 0
+    /// Where it waits for a connection; `.none` when it doesn't wait.
+    var place = RequestQueue.Place.none
     /// The endpoint that failed last: another one is preferred.
     var failedEndpoint = EndpointConnection.none
     /// A connection that was idle broke: the next attempt makes a new one.

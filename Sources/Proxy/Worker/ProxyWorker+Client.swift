@@ -31,7 +31,7 @@ extension ProxyWorker {
         if readiness.isReadable { unsafe client.pointee.isReadable = true }
         if readiness.isWritable { unsafe client.pointee.isWritable = true }
         if readiness.isPeerClosed { unsafe client.pointee.isPeerClosed = true }
-        if readiness.isError {
+        if readiness.isError || (readiness.isPeerClosed && (unsafe isQueued(client))) {
             unsafe clientBroke(client)
             return
         }

@@ -15,6 +15,8 @@ extension ProxyWorker {
                 guard Int(endpoint) < endpointCapacity else { continue }
                 unsafe endpoints[Int(endpoint)].isDown = !isUp
                 endpointChanged(endpoint)
+            case .queueBegan(let number): mark(number)
+            case .room(let room): take(room)
             case .report(let id): agent.post(.report(id: id, worker: index, samples: samples()))
             case .drain: drain()
             case .resume:
@@ -26,7 +28,8 @@ extension ProxyWorker {
 
     /// Switches to another site. Exchanges under way keep the one that they began with.
     private mutating func serve(_ compiled: CompiledSite) {
-        growEndpoints(to: compiled.endpoints.count)
+        growEndpoints(compiled)
+        growQueues(to: compiled.queueNames.count)
         endpointKeys = compiled.endpoints
         let next = UnsafeMutablePointer<WorkerSite>.allocate(capacity: 1)
         unsafe next.initialize(to: WorkerSite(compiled, endpoints: endpoints, worker: index))
@@ -37,13 +40,17 @@ extension ProxyWorker {
         unsafe sites.insert(next, at: 0)
         unsafe site = unsafe next
         closeForeignIdleConnections()
+        adoptBounds()
     }
 
-    private mutating func growEndpoints(to count: Int) {
+    private mutating func growEndpoints(_ compiled: CompiledSite) {
+        let count = compiled.endpoints.count
         guard count > endpointCapacity else { return }
         let grown = UnsafeMutablePointer<EndpointState>.allocate(capacity: count)
         unsafe grown.initialize(from: endpoints, count: endpointCapacity)
-        unsafe (grown + endpointCapacity).initialize(repeating: EndpointState(), count: count - endpointCapacity)
+        for number in endpointCapacity..<count {
+            unsafe (grown + number).initialize(to: EndpointState(budget: compiled.budgets[number]))
+        }
         unsafe endpoints.deallocate()
         unsafe endpoints = unsafe grown
         endpointCapacity = count
@@ -57,7 +64,10 @@ extension ProxyWorker {
             let state = unsafe site.pointee.pools[pool]
             for index in 0..<state.count { unsafe isNamed[Int(state.endpoints[index])] = true }
         }
-        for number in 0..<endpointCapacity where !isNamed[number] { closeIdleConnections(of: UInt32(number)) }
+        for number in 0..<endpointCapacity {
+            unsafe endpoints[number].isNamed = isNamed[number]
+            if !isNamed[number] { closeIdleConnections(of: UInt32(number)) }
+        }
     }
 
     mutating func closeIdleConnections(of endpoint: UInt32) {
@@ -92,6 +102,8 @@ extension ProxyWorker {
             let site = unsafe sites[index]
             for pool in 0..<(unsafe site.pointee.poolCount) { unsafe site.pointee.pools[pool].update(number, state) }
         }
+        // It may be of use to requests that wait.
+        if state.isUsable { noteRoom(Int(number)) }
     }
 
     // MARK: draining
@@ -142,9 +154,12 @@ extension ProxyWorker {
         samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
         for (number, key) in endpointKeys.enumerated() {
             let state = unsafe endpoints[number]
+            // Addresses come and go for ever where names are resolved: what isn't used any more isn't reported.
+            guard state.isNamed || state.connectionCount > 0 else { continue }
             let labels: [Sample.Label] = [.init("pool", key.pool), .init("endpoint", key.address.description)]
             samples.append(Sample("sluice_endpoint_active", labels, Double(state.active)))
             samples.append(Sample("sluice_endpoint_failures_total", labels, Double(state.failures)))
+            appendConnections(of: state, labels, to: &samples)
             guard let answers = unsafe state.answers else { continue }
             for code in 0..<Statistics.codes where unsafe answers[code] > 0 {
                 samples.append(
@@ -154,6 +169,8 @@ extension ProxyWorker {
             }
         }
         appendRetries(to: &samples)
+        appendQueues(compiled.queueNames, to: &samples)
+        appendShortages(to: &samples)
         return samples
     }
 

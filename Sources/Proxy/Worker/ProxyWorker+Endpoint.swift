@@ -32,56 +32,64 @@ extension ProxyWorker {
     }
 
     /// The most recently used idle connection to an endpoint, if it will do for this request.
-    ///
-    /// A request that can't be replayed never goes on a connection that the endpoint may have closed: that is
-    /// looked at once more, right before sending.
     mutating func takeIdleConnection(_ number: UInt32, for exchange: ExchangePointer) -> ConnectionPointer? {
         guard unsafe !exchange.pointee.needsFreshConnection else { return nil }
         while unsafe endpoints[Int(number)].idle != EndpointConnection.none {
             let connection = unsafe connections[endpoints[Int(number)].idle]
-            if unsafe !exchange.pointee.isReplayable && !Socket.isQuiet(connection.pointee.descriptor) {
-                unsafe closeConnection(connection)
-                continue
+            if unsafe !exchange.pointee.isReplayable {
+                // All others have been idle for longer.
+                guard unsafe isTrusted(connection) else { return nil }
+                if unsafe !Socket.isQuiet(connection.pointee.descriptor) {
+                    unsafe closeConnection(connection)
+                    continue
+                }
             }
-            unsafe unlinkIdle(connection)
-            unsafe connection.pointee.phase = .busy
-            unsafe connection.pointee.isReused = true
+            unsafe takeIdle(connection)
             return unsafe connection
         }
         return nil
     }
 
-    mutating func connect(_ exchange: ExchangePointer) {
+    /// Whether a request that can't be replayed may go on an idle connection: the endpoint's close, which would leave open
+    /// whether the request was served, is not to be expected yet. That it hasn't come is looked at right before sending.
+    func isTrusted(_ connection: ConnectionPointer) -> Bool {
+        unsafe now &- connection.pointee.idleSince < WorkerLimits.trustedIdleNanoseconds
+    }
+
+    mutating func takeIdle(_ connection: ConnectionPointer) {
+        unsafe unlinkIdle(connection)
+        unsafe connection.pointee.phase = .busy
+        unsafe connection.pointee.isReused = true
+    }
+
+    /// - Parameter isCounted: The connection's part of the endpoint's budget is taken already.
+    mutating func connect(_ exchange: ExchangePointer, isCounted: Bool = false) {
         let number = unsafe exchange.pointee.endpoint
-        let address = endpointKeys[Int(number)].address
+        if !isCounted { _ = unsafe endpoints[Int(number)].budget.pointee.take(countMax: .max) }
         let descriptor: CInt
         let phase: EndpointConnection.Phase
         do {
-            switch try Socket.connect(to: address) {
+            switch try openSocket(to: endpointKeys[Int(number)].address) {
             case .connected(let socket): (descriptor, phase) = (socket.release(), .busy)
             case .inProgress(let socket): (descriptor, phase) = (socket.release(), .connecting)
             }
         } catch {
-            unsafe attemptFailed(exchange, .connect(status: 502))
+            giveBudget(of: number)
+            let shortage = Shortage(error.code)
+            if let shortage { count(shortage, error) }
+            unsafe attemptFailed(exchange, shortage == nil ? .connect(status: 502) : .shortage)
             return
         }
-        let connection = EndpointConnection(descriptor: descriptor, phase: phase, endpoint: number)
-        guard let slot = connections.insert(connection) else {
-            close(descriptor)
-            unsafe attemptFailed(exchange, .connect(status: 503))
+        var connection = EndpointConnection(descriptor: descriptor, phase: phase, endpoint: number)
+        let lifetime = unsafe pool(of: exchange).pointee.connections.lifetimeNanoseconds
+        if lifetime != .max { connection.expiresAt = expiry(afterLifetime: lifetime) }
+        guard let pointer = unsafe insert(connection) else {
+            giveBudget(of: number)
+            unsafe attemptFailed(exchange, .shortage)
             return
         }
-        let pointer = unsafe connections[slot]
-        unsafe pointer.pointee.slot = slot
         unsafe pointer.pointee.exchange = exchange.pointee.slot
-        unsafe exchange.pointee.connection = slot
-        let token = Token(kind: Kind.endpoint, slot: slot, generation: connections.generation(of: slot))
-        do {
-            try poller.add(descriptor, token, .stream)
-        } catch {
-            unsafe attemptFailed(exchange, .connect(status: 503))
-            return
-        }
+        unsafe exchange.pointee.connection = pointer.pointee.slot
         if phase == .busy {
             unsafe pointer.pointee.isWritable = true
             unsafe sendRequest(exchange, pointer)
@@ -91,6 +99,30 @@ extension ProxyWorker {
             unsafe setDeadline(clients[exchange.pointee.client], now + route.pointee.connectNanoseconds)
             unsafe watchClient(exchange)
         }
+    }
+
+    /// Takes a connection into the worker's tables and watches it.
+    ///
+    /// - Returns: nil after the descriptor was closed, as there is no slot or no memory for it.
+    mutating func insert(_ connection: EndpointConnection) -> ConnectionPointer? {
+        guard let slot = connections.insert(connection) else {
+            close(connection.descriptor)
+            statistics.shortages.memory &+= 1
+            return nil
+        }
+        let pointer = unsafe connections[slot]
+        unsafe pointer.pointee.slot = slot
+        let token = Token(kind: Kind.endpoint, slot: slot, generation: connections.generation(of: slot))
+        do {
+            try poller.add(connection.descriptor, token, .stream)
+        } catch {
+            close(connection.descriptor)
+            connections.retire(slot)
+            count(.memory, error)
+            return nil
+        }
+        unsafe endpoints[Int(connection.endpoint)].connectionCount += 1
+        return unsafe pointer
     }
 
     private mutating func connectEnded(_ connection: ConnectionPointer) {
@@ -110,12 +142,22 @@ extension ProxyWorker {
         guard
             unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
                 && !connection.pointee.isPeerClosed && endpoints[number].isEligible
+                && endpoints[number].isNamed && connection.pointee.expiresAt > now
                 && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax
         else {
             unsafe closeConnection(connection)
             return
         }
         unsafe buffers.empty(&connection.pointee.input)
+        unsafe connection.pointee.idleSince = now
+        unsafe setDeadline(connection, min(now + idleNanoseconds, connection.pointee.expiresAt))
+        unsafe linkIdle(connection)
+        noteRoom(number)
+    }
+
+    /// Puts a connection first into its endpoint's list of idle ones.
+    mutating func linkIdle(_ connection: ConnectionPointer) {
+        let number = Int(unsafe connection.pointee.endpoint)
         unsafe connection.pointee.phase = .idle
         if unsafe !connection.pointee.interest.contains(.reading) { unsafe watch(connection, .reading) }
         unsafe connection.pointee.exchange = Client.noExchange
@@ -125,7 +167,6 @@ extension ProxyWorker {
         if first != EndpointConnection.none { unsafe connections[first].pointee.previous = connection.pointee.slot }
         unsafe endpoints[number].idle = connection.pointee.slot
         unsafe endpoints[number].idleCount += 1
-        unsafe setDeadline(connection, now + idleNanoseconds)
     }
 
     private mutating func unlinkIdle(_ connection: ConnectionPointer) {
@@ -143,6 +184,14 @@ extension ProxyWorker {
     mutating func closeConnection(_ connection: ConnectionPointer) {
         if unsafe connection.pointee.phase == .idle { unsafe unlinkIdle(connection) }
         unsafe close(connection.pointee.descriptor)
+        let number = unsafe connection.pointee.endpoint
+        if unsafe connection.pointee.isCounted { giveBudget(of: number) }
+        unsafe endpoints[Int(number)].connectionCount -= 1
+        unsafe retire(connection)
+    }
+
+    /// Gives back what a connection holds, its descriptor excepted.
+    mutating func retire(_ connection: ConnectionPointer) {
         unsafe buffers.empty(&connection.pointee.input)
         unsafe buffers.empty(&connection.pointee.output)
         let slot = unsafe connection.pointee.slot

@@ -61,6 +61,10 @@ extension ProxyWorker {
         let site = unsafe exchange.pointee.site
         let poolIndex = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
         let pool = unsafe site.pointee.pools + poolIndex
+        if let queue = unsafe pool.pointee.connections.queue {
+            unsafe startBoundedAttempt(exchange, pool, queue)
+            return
+        }
         guard let index = unsafe pool.pointee.pick(avoiding: exchange.pointee.failedEndpoint, &random) else {
             unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
             return
@@ -70,30 +74,47 @@ extension ProxyWorker {
             unsafe answer(exchange, status: exchange.pointee.failureStatus)
             return
         }
+        unsafe enterEndpoint(exchange, pool, index)
+        if let connection = unsafe takeIdleConnection(number, for: exchange) {
+            unsafe sendRequest(exchange, on: connection)
+        } else {
+            unsafe connect(exchange)
+        }
+    }
+
+    /// The exchange counts as a request under way at an endpoint of its pool.
+    mutating func enterEndpoint(
+        _ exchange: ExchangePointer, _ pool: UnsafeMutablePointer<PoolState>, _ index: Int
+    ) {
+        let number = unsafe pool.pointee.endpoints[index]
         unsafe exchange.pointee.attempts += 1
         unsafe exchange.pointee.endpoint = number
         unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
         unsafe pool.pointee.requestBegan(index)
         unsafe endpoints[Int(number)].active &+= 1
-        if let connection = unsafe takeIdleConnection(number, for: exchange) {
-            unsafe exchange.pointee.connection = connection.pointee.slot
-            unsafe connection.pointee.exchange = exchange.pointee.slot
-            unsafe sendRequest(exchange, connection)
-        } else {
-            unsafe connect(exchange)
-        }
+    }
+
+    /// Sends the request on a connection that was idle.
+    mutating func sendRequest(_ exchange: ExchangePointer, on connection: ConnectionPointer) {
+        unsafe exchange.pointee.connection = connection.pointee.slot
+        unsafe connection.pointee.exchange = exchange.pointee.slot
+        unsafe sendRequest(exchange, connection)
     }
 
     /// Why an attempt ended before any byte of a response came.
     enum AttemptFailure {
         /// Nothing was sent: always safe to try again.
         case connect(status: Int)
+        /// Nothing was sent, for want of something of this host's own: the endpoint has no part in it.
+        case shortage
         /// The connection broke after (part of) the request was sent.
         case broken
         /// The endpoint answered with bytes that are no response.
         case malformed
         case responseTimeout
+
+        var isOfEndpoint: Bool { if case .shortage = self { false } else { true } }
     }
 
     /// The endpoint side failed: another attempt, or an answer of our own.
@@ -108,9 +129,10 @@ extension ProxyWorker {
         }
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe leaveEndpoint(exchange)
-        unsafe endpoints[Int(number)].failures &+= 1
+        if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
         let attemptsLeft = unsafe exchange.pointee.attempts < Exchange.attemptsMax
         switch failure {
+        case .shortage: unsafe exchange.pointee.failureStatus = 503
         case .connect(let status):
             suspect(number)
             unsafe exchange.pointee.failureStatus = status
@@ -184,7 +206,7 @@ extension ProxyWorker {
         let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
         unsafe leaveEndpoint(exchange)
         if unsafe exchange.pointee.hasSentRequest && exchange.pointee.endpointPersists {
-            unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].idleNanoseconds)
+            unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].connections.idleNanoseconds)
         } else {
             unsafe closeConnection(connection)
         }
@@ -221,6 +243,7 @@ extension ProxyWorker {
 
     private mutating func dropConnection(_ exchange: ExchangePointer) {
         unsafe leaveEndpoint(exchange)
+        if unsafe exchange.pointee.place != .none { unsafe leaveQueue(exchange) }
         guard unsafe exchange.pointee.connection != EndpointConnection.none else { return }
         unsafe closeConnection(connections[exchange.pointee.connection])
         unsafe exchange.pointee.connection = EndpointConnection.none
@@ -254,6 +277,7 @@ extension ProxyWorker {
 
     mutating func exchangeTimedOut(_ exchange: ExchangePointer) {
         switch unsafe exchange.pointee.stage {
+        case .connecting where unsafe exchange.pointee.place != .none: unsafe queueTimedOut(exchange)
         case .connecting: unsafe attemptFailed(exchange, .connect(status: 504))
         case .awaitingHead:
             if unsafe exchange.pointee.hasSentRequest {

@@ -14,6 +14,10 @@ enum ProxyCommand: Sendable {
     case membership(version: UInt64, draining: [UInt32])
     case health(endpoint: UInt32, isUp: Bool)
     case report(id: UInt64)
+    /// Another worker's requests wait for a connection of this pool; the number of its queue.
+    case queueBegan(Int)
+    /// A connection, or the right to open one, for a request that waits.
+    case room(GrantedRoom)
     case drain
     case resume
 }
@@ -52,6 +56,8 @@ struct ProxyWorker: ~Copyable {
     let mailbox: Mailbox<ProxyCommand>
     let agent: AgentMailbox
     let listening: WorkerListeners
+    /// Of all workers, this one included; by their index.
+    let mailboxes: [Mailbox<ProxyCommand>]
 
     var poller: Poller
     var now: UInt64
@@ -74,6 +80,10 @@ struct ProxyWorker: ~Copyable {
     var endpoints: UnsafeMutablePointer<EndpointState>
     var endpointCapacity = 0
     var endpointKeys: [EndpointKey] = []
+    /// By the number of a `PoolQueue`.
+    var queues: [QueueShare] = []
+    /// Queues to look at before the turn ends.
+    var queuesToServe: [Int] = []
     /// Forwarders' hand-over sockets.
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
@@ -88,12 +98,13 @@ struct ProxyWorker: ~Copyable {
     var fieldsOwner = Client.noExchange
 
     init(
-        index: Int, poller: consuming Poller, mailbox: Mailbox<ProxyCommand>, agent: AgentMailbox,
+        index: Int, poller: consuming Poller, mailboxes: [Mailbox<ProxyCommand>], agent: AgentMailbox,
         listening: WorkerListeners
     ) {
         self.index = index
         self.poller = poller
-        self.mailbox = mailbox
+        self.mailboxes = mailboxes
+        mailbox = mailboxes[index]
         self.agent = agent
         self.listening = listening
         now = Clock.monotonicNanoseconds()
@@ -142,6 +153,7 @@ struct ProxyWorker: ~Copyable {
             continueReady()
             if !paced.isEmpty { beat() }
             fireTimers()
+            if !queuesToServe.isEmpty { serveQueues() }
             clients.reclaim()
             exchanges.reclaim()
             connections.reclaim()
@@ -189,6 +201,9 @@ enum WorkerLimits {
     static let spliceBytesMin: UInt64 = 32 * 1024
     /// Moved for one exchange in one turn, so that one fast peer doesn't starve the others.
     static let bytesPerTurnMax = 4 * 1024 * 1024
+    /// A request that can't be replayed goes on a connection that was idle for less than this, else on a fresh one. Endpoints
+    /// close idle connections after 2 s (gunicorn) to 75 s (nginx): below all of these, the close can't be on its way.
+    static let trustedIdleNanoseconds: UInt64 = 1_000_000_000
     /// How long an endpoint is avoided after connecting to it failed.
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
     /// How long a closing connection waits for the client to have read the answer.

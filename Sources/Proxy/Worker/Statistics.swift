@@ -58,6 +58,8 @@ struct Statistics: ~Copyable {
     var malformed: UInt64 = 0
     /// Connections that were not taken: draining, full, unknown listener, foreign forwarder.
     var refused: UInt64 = 0
+    /// Connects that this host had no descriptor or memory for; by `Shortage`.
+    var shortages: (descriptors: UInt64, memory: UInt64) = (0, 0)
 
     init() {
         unsafe series = .allocate(capacity: seriesCapacity)

@@ -52,7 +52,7 @@ struct PoolState {
     let endpoints: UnsafeMutablePointer<UInt32>
     let count: Int
     let balance: Pool.Balance
-    let idleNanoseconds: UInt64
+    let connections: CompiledConnections
     private let weights: UnsafeMutablePointer<UInt16>
     /// Up, not draining and not suspected.
     private let usable: UnsafeMutablePointer<Bool>
@@ -66,7 +66,7 @@ struct PoolState {
     init(_ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int) {
         count = pool.count
         balance = pool.balance
-        idleNanoseconds = pool.idleNanoseconds
+        connections = pool.connections
         unsafe endpoints = unsafe pool.endpoints
         unsafe weights = unsafe pool.weights
         unsafe usable = .allocate(capacity: count)
@@ -116,6 +116,32 @@ struct PoolState {
         }
     }
 
+    /// Leaves an endpoint out of `pick` until `update` or `restore`.
+    func exclude(_ index: Int) {
+        unsafe usable[index] = false
+        unsafe eligible[index] = false
+    }
+
+    /// Ends every `exclude`.
+    func restore(_ states: UnsafeMutablePointer<EndpointState>) {
+        for index in 0..<count {
+            let state = unsafe states[Int(endpoints[index])]
+            unsafe usable[index] = state.isUsable
+            unsafe eligible[index] = state.isEligible
+        }
+    }
+
+    var hasEligible: Bool {
+        for index in 0..<count where unsafe eligible[index] { return true }
+        return false
+    }
+
+    /// Index of an endpoint in the pool, by its number.
+    func index(of number: UInt32) -> Int? {
+        for index in 0..<count where unsafe endpoints[index] == number { return index }
+        return nil
+    }
+
     func requestBegan(_ index: Int) { unsafe active[index] &+= 1 }
 
     func requestEnded(_ index: Int) { unsafe active[index] &-= 1 }
@@ -135,8 +161,16 @@ struct EndpointState: BitwiseCopyable {
     /// The first idle connection.
     var idle = EndpointConnection.none
     var idleCount = 0
+    /// Connections of this worker, idle ones included.
+    var connectionCount = 0
+    /// Connections of all workers.
+    var budget: UnsafeMutablePointer<EndpointBudget>
+    /// Of its pool, once connections were bounded; kept when the bound goes, as requests may still wait.
+    var queue: UnsafeMutablePointer<PoolQueue>?
     /// Requests under way.
     var active: UInt32 = 0
+    /// The site in force has it.
+    var isNamed = true
     var isDown = false
     var isDraining = false
     /// Connecting failed a moment ago; others are preferred until the timer ends it.
@@ -149,7 +183,11 @@ struct EndpointState: BitwiseCopyable {
     /// Requests answered by it, by status; nil before the first.
     var answers: UnsafeMutablePointer<UInt64>?
 
-    init() { unsafe answers = nil }
+    init(budget: UnsafeMutablePointer<EndpointBudget>) {
+        unsafe self.budget = unsafe budget
+        unsafe queue = nil
+        unsafe answers = nil
+    }
 
     var isEligible: Bool { !isDown && !isDraining }
     var isUsable: Bool { isEligible && !isSuspected }

@@ -1,0 +1,35 @@
+import Snapshot
+
+extension SiteCompiler {
+    func compile(connections reader: SectionReader) -> ConnectionLimits {
+        var connections = ConnectionLimits()
+        connections.countMax = reader.read(ConnectionsKeys.max)
+        reader.read(ConnectionsKeys.queue, into: &connections.queueCountMax)
+        reader.read(ConnectionsKeys.queueTimeout, into: &connections.queueTimeout)
+        reader.read(ConnectionsKeys.idle, into: &connections.idleTimeout)
+        connections.lifetime = reader.read(ConnectionsKeys.lifetime)
+        if !reader.has(ConnectionsKeys.max) {
+            warnWithoutMax(ConnectionsKeys.queue, reader)
+            warnWithoutMax(ConnectionsKeys.queueTimeout, reader)
+        }
+        return connections
+    }
+
+    private func warnWithoutMax(_ key: some KeyProtocol, _ reader: SectionReader) {
+        guard reader.has(key) else { return }
+        diagnostics.warning(
+            reader.mark(of: key), "\(key.name.quoted) has no effect without \(ConnectionsKeys.max.name.quoted)",
+            hint: "requests wait only where connections are bounded, as in `max: 256`")
+    }
+
+    /// Relayed connections are the forwarder's, which has no bound of this kind.
+    func warnOfUnboundedRelays(_ snapshot: Snapshot) {
+        for (index, listener) in snapshot.listeners.enumerated() {
+            guard let pool = listener.pool, snapshot.pools[pool].connections.countMax != nil else { continue }
+            diagnostics.warning(
+                listeners[index].reader.mark(of: ListenerKeys.to),
+                "\(ConnectionsKeys.max.name.quoted) of the pool \(snapshot.pools[pool].name.quoted) does not bound the tcp listener \(listener.name.quoted)",
+                hint: "it bounds connections for requests of http listeners")
+        }
+    }
+}
