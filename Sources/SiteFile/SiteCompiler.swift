@@ -6,6 +6,7 @@ import Snapshot
 final class SiteCompiler {
     let diagnostics: DiagnosticList
     let names: NameCache
+    let pages: PageFiles
     /// Names under `pools` and `listeners`, with what is known of them before they are compiled, in file order.
     var pools: [Named] = []
     var listeners: [Named] = []
@@ -26,9 +27,10 @@ final class SiteCompiler {
         var reader: SectionReader
     }
 
-    init(_ diagnostics: DiagnosticList, _ names: NameCache) {
+    init(_ diagnostics: DiagnosticList, _ names: NameCache, _ pages: PageFiles) {
         self.diagnostics = diagnostics
         self.names = names
+        self.pages = pages
     }
 
     func compile(_ root: YAMLNode, revision: UInt64) -> Snapshot {
@@ -43,7 +45,10 @@ final class SiteCompiler {
         top.read(SiteKeys.site, into: &snapshot.site)
         read(top.open(SiteKeys.forwarder), into: &snapshot.forwarder)
         read(top.open(SiteKeys.proxy), into: &snapshot.proxy)
-        if let trust = top.open(SiteKeys.trust) { snapshot.trustedProxies = read(trust) }
+        if let trust = top.open(SiteKeys.trust) {
+            snapshot.trustedProxies = read(trust)
+            trust.read(TrustKeys.forwarded, into: &snapshot.statesForwarded)
+        }
         read(top.open(SiteKeys.limits), into: &snapshot.limits)
 
         listeners = named(
@@ -58,6 +63,7 @@ final class SiteCompiler {
         compiledListeners = listeners.map { compile(listener: $0) }
         snapshot.listeners = compiledListeners
         snapshot.routes = compileRoutes(top)
+        if let node = top[node: SiteKeys.errors] { snapshot.errorPages = errorPages(node) }
         reportUnused(snapshot)
         return snapshot
     }

@@ -54,17 +54,19 @@ enum APISchema {
         ]),
         "Routes": object([
             "routes": list(
-                object([
-                    "name": string, "listeners": list(string),
-                    "match": [
-                        "type": "object", "required": ["host"],
-                        "properties": [
-                            "host": list(string),
-                            "path": ["oneOf": [string, object(["prefix": string])]],
+                object(
+                    [
+                        "name": string, "listeners": list(string),
+                        "match": [
+                            "type": "object", "required": ["host"],
+                            "properties": [
+                                "host": list(string),
+                                "path": ["oneOf": [string, object(["prefix": string])]],
+                            ],
                         ],
-                    ],
-                    "to": list(object(["pool": string, "weight": integer])), "requests": integer,
-                ])), "unanswered": list(string),
+                        "to": list(object(["pool": string, "weight": integer])), "requests": integer,
+                        "answer": object(["status": integer, "location": string], optional: ["location"]),
+                    ], optional: ["answer"])), "unanswered": list(string),
         ]),
         "Revision": object([
             "revision": integer, "digest": string, "warnings": list(reference("Diagnostic")), "dry_run": boolean,

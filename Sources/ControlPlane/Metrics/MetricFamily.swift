@@ -22,6 +22,8 @@ struct MetricFamily: Sendable {
             "sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
         .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
+        .init(
+            "sluice_requests_timed_out_total", .counter, "Requests ended by `timeout.request`, by listener and route."),
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
