@@ -1,7 +1,7 @@
 /// Whether `text` is `uri-host [":" port]` (RFC 3986 §3.2.2), without user information, with a host.
 ///
 /// - Parameter portRequired: As in the target of CONNECT (RFC 9110 §9.3.6).
-func isAuthority(_ text: Span<UInt8>, portRequired: Bool = false) -> Bool {
+package func isAuthority(_ text: Span<UInt8>, portRequired: Bool = false) -> Bool {
     var position = 0
     if !text.isEmpty, text[0] == 0x5b {
         // "[" IPv6address "]": only the alphabet is checked, which keeps delimiters out. No IPvFuture, no zone.

@@ -6,6 +6,7 @@ package enum FieldID: UInt8, BitwiseCopyable, Sendable {
     case contentLength
     case date
     case expect
+    case forwarded
     case host
     case keepAlive
     case proxyConnection
@@ -36,6 +37,7 @@ package enum FieldID: UInt8, BitwiseCopyable, Sendable {
         case (6, 0x65): self = unsafe name.matches("expect") ? .expect : .other
         case (7, 0x75): self = unsafe name.matches("upgrade") ? .upgrade : .other
         case (7, 0x74): self = unsafe name.matches("trailer") ? .trailer : .other
+        case (9, 0x66): self = unsafe name.matches("forwarded") ? .forwarded : .other
         case (9, 0x78): self = unsafe name.matches("x-real-ip") ? .xRealIP : .other
         case (10, 0x63): self = unsafe name.matches("connection") ? .connection : .other
         case (10, 0x6b): self = unsafe name.matches("keep-alive") ? .keepAlive : .other

@@ -112,3 +112,31 @@ extension Form where Value == ClosedRange<Int> {
         }
     }
 }
+
+extension Form where Value == Int {
+    /// One of a few numbers.
+    static func number(among numbers: [Int]) -> Form {
+        let names = numbers.map(String.init)
+        return .scalar(
+            "one of " + names.joined(separator: ", "),
+            parse: { text in names.contains(text) ? decimal(text) : nil })
+    }
+}
+
+extension Form where Value == String {
+    /// A media type with its parameters (RFC 9110 §8.3.1), loosely: `text/html; charset=utf-8`.
+    static var mediaType: Form {
+        .scalar("a media type such as \("text/html; charset=utf-8".quoted)", render: { $0 }) { text in
+            let parts = text.prefix { $0 != ";" && $0 != " " }.split(separator: "/", omittingEmptySubsequences: false)
+            let isType = parts.count == 2 && parts.allSatisfy { HTTPSyntax.isToken(String($0)) }
+            return isType && HTTPSyntax.isFieldValue(text) && text.utf8.count <= 256 ? text : nil
+        }
+    }
+
+    /// The name of a parameter in a query, without escapes.
+    static var parameterName: Form {
+        .scalar("a parameter name", render: { $0 }) { text in
+            !text.isEmpty && text.utf8.count <= 256 && !text.utf8.contains { $0 < 0x20 || $0 == 0x7f } ? text : nil
+        }
+    }
+}

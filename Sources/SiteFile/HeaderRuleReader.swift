@@ -20,13 +20,7 @@ struct HeaderRuleReader {
 
     func read(_ reader: SectionReader) -> HeaderRules {
         var rules = HeaderRules()
-        if let node = reader[node: HeaderKeys.set] {
-            for entry in entries(node, HeaderKeys.set) {
-                if let value = value(entry.value, of: entry.key) {
-                    rules.set.append(HeaderRule(name: entry.key, value: value))
-                }
-            }
-        }
+        if let node = reader[node: HeaderKeys.set] { rules.set = lines(node, HeaderKeys.set) }
         if let node = reader[node: HeaderKeys.add] {
             for entry in entries(node, HeaderKeys.add) {
                 if isHost(entry.key) {
@@ -47,6 +41,13 @@ struct HeaderRuleReader {
         }
         rules.remove = removals(reader)
         return rules
+    }
+
+    /// A map from field names to values.
+    func lines(_ node: YAMLNode, _ key: Key<YAMLNode>) -> [HeaderRule] {
+        entries(node, key).compactMap { entry in
+            value(entry.value, of: entry.key).map { HeaderRule(name: entry.key, value: $0) }
+        }
     }
 
     private func removals(_ reader: SectionReader) -> [String] {
@@ -128,42 +129,6 @@ struct HeaderRuleReader {
             diagnostics.error(node.mark, "\(text.quoted) is no field value", hint: hint)
             return nil
         }
-        return template(text, node.mark)
-    }
-
-    /// `{name}` is a variable, `{{` a brace; a closing brace alone stands for itself.
-    private func template(_ text: String, _ mark: YAMLNode.Mark) -> [ValuePart]? {
-        var parts: [ValuePart] = []
-        var literal = ""
-        var rest = text[...]
-        while let brace = rest.firstIndex(of: "{") {
-            literal += rest[..<brace]
-            rest = rest[rest.index(after: brace)...]
-            if rest.hasPrefix("{") {
-                literal += "{"
-                rest = rest.dropFirst()
-                continue
-            }
-            let known = Variable.allCases.map(\.name)
-            guard let close = rest.firstIndex(of: "}") else {
-                diagnostics.error(mark, "the brace in \(text.quoted) is not closed", hint: "write `{{` for a brace")
-                return nil
-            }
-            let name = String(rest[..<close])
-            guard let variable = Variable.allCases.first(where: { $0.name == name }) else {
-                diagnostics.error(
-                    mark, "no variable named \(name.quoted)",
-                    hint: Suggestion.hint(for: name, among: known)
-                        ?? "there are \(known.map { "{\($0)}" }.joined(separator: ", ")); `{{` stands for a brace")
-                return nil
-            }
-            if !literal.isEmpty { parts.append(.literal(literal)) }
-            literal = ""
-            parts.append(.variable(variable))
-            rest = rest[rest.index(after: close)...]
-        }
-        literal += rest
-        if !literal.isEmpty { parts.append(.literal(literal)) }
-        return parts
+        return TemplateReader(hasResponse: message == .response, diagnostics: diagnostics).read(text, node.mark)
     }
 }

@@ -22,11 +22,15 @@ enum SiteKeys {
     static let pools = Key(
         "pools", .named(PoolKeys.section, example: "app: {endpoints: [\"127.0.0.1:9001\"]}"), stands: "required",
         "Sets of endpoints, by name.")
+    static let errors = Key(
+        "errors", .shaped("a map from statuses to pages", nested: ErrorPageKeys.section), stands: "a line of text",
+        "Pages of answers that the proxy makes itself, as in `errors: {404: {body: gone}, 5xx: {file: errors/5xx.html}}`."
+    )
     static let section = Section(
         "", "A site file is one YAML document, in UTF-8, of at most 4 MiB.",
         keys: [
             site.declaration, forwarder.declaration, proxy.declaration, trust.declaration, listeners.declaration,
-            limits.declaration, routes.declaration, pools.declaration,
+            limits.declaration, routes.declaration, pools.declaration, errors.declaration,
         ],
         later: ["control"])
 }
@@ -60,8 +64,13 @@ enum ProxyKeys {
 enum TrustKeys {
     static let proxies = Key(
         "proxies", .oneOrMore(.addressRange, each: "address block", mayBeEmpty: true), default: [],
-        "Peers whose `X-Forwarded-*` and `X-Request-Id` fields are believed; those of others are replaced.")
-    static let section = Section("trust", "", keys: [proxies.declaration])
+        "Peers whose `X-Forwarded-*` and `X-Request-Id` fields are believed; those of others are replaced. `X-Forwarded-For` of a trusted peer is appended to; its `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Real-IP` and `X-Request-Id` are kept when they are stated once and of the right form. The client (`{client_ip}`, `X-Real-IP`) is then the rightmost address of `X-Forwarded-For` that is not in these blocks."
+    )
+    static let forwarded = Key(
+        "forwarded", .truth, default: false,
+        "Endpoints get `Forwarded` (RFC 7239) as well: `for`, `proto`, `host` and `by`, appended to that of a trusted peer. Without it that of a trusted peer is passed on as it is; that of others never is."
+    )
+    static let section = Section("trust", "", keys: [proxies.declaration, forwarded.declaration])
 }
 
 enum ListenerKeys {
@@ -129,20 +138,39 @@ enum RouteKeys {
     static let response = Key(
         "response", .section(ResponseKeys.section),
         "Changes to the fields of the response before it goes to the client.")
-    static let to = Key("to", .name, stands: "required", "The pool that answers.")
+    static let to = Key(
+        "to",
+        .shaped(
+            "a pool's name, or a list such as [{pool: api, weight: 95}, {pool: next, weight: 5}]",
+            nested: TargetKeys.section),
+        stands: "required, or `redirect` or `respond`",
+        "The pool that answers, or several that share the route's requests by weight. A pool whose endpoints are all down, draining or failing leaves its share to the others."
+    )
+    static let redirect = Key(
+        "redirect", .section(RedirectKeys.section), stands: "none", "Answers with another place instead of `to`.")
+    static let respond = Key(
+        "respond", .section(RespondKeys.section), stands: "none", "Answers with a fixed text instead of `to`.")
+    static let errors = Key(
+        "errors", .shaped("a map from statuses to pages", nested: nil), stands: "those of the site",
+        "Pages of answers that the proxy makes itself for this route: see `errors.STATUS`.")
     static let timeout = Key("timeout", .section(RouteTimeoutKeys.section), "How long the endpoint may take.")
     static let section = Section(
         "routes[]", "",
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
-            to.declaration, timeout.declaration,
+            to.declaration, redirect.declaration, respond.declaration, timeout.declaration, errors.declaration,
         ],
-        later: ["retry", "cache", "compress", "auth", "limit", "waf", "redirect", "respond"])
+        later: ["retry", "cache", "compress", "auth", "limit", "waf"])
 }
 
 enum RequestKeys {
+    static let path = Key(
+        "path", .section(PathRewriteKeys.section), stands: "as received", "Changes to the path.")
+    static let query = Key(
+        "query", .section(QueryRewriteKeys.section), stands: "as received", "Changes to the query.")
     static let section = Section(
-        "routes[].request", HeaderKeys.summary, keys: HeaderKeys.declarations, later: ["path"])
+        "routes[].request", HeaderKeys.summary,
+        keys: HeaderKeys.declarations + [path.declaration, query.declaration])
 }
 
 enum ResponseKeys {
@@ -160,7 +188,7 @@ enum HeaderKeys {
         "Drops every line of that name.")
     static let declarations = [set.declaration, add.declaration, remove.declaration]
     static let summary =
-        "`remove` is done first, then `set`, then `add`. Values may hold `{client_ip}`, `{host}` and `{request_id}`; `{{` stands for a brace. Fields that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are refused."
+        "`remove` is done first, then `set`, then `add`. Values may hold `{client_ip}`, `{client_port}`, `{host}`, `{hostname}` (without the port), `{path}`, `{query}`, `{method}`, `{scheme}`, `{request_id}`, `{route}`, `{listener}`, `{header.NAME}` (of the request) and, in responses, `{status}`: of the request as it was received; `{{` stands for a brace. Fields that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are refused."
 }
 
 enum RouteTimeoutKeys {
@@ -171,8 +199,12 @@ enum RouteTimeoutKeys {
     static let response = Key(
         "response", .duration(.milliseconds(10) ... .seconds(24 * 3600)), default: standard.responseTimeout,
         "From the end of the request to the head of the response; then 504.")
+    static let request = Key(
+        "request", .duration(.milliseconds(10) ... .seconds(24 * 3600)), stands: "no bound",
+        "From the end of the request's head to the end of the response, attempts included: then 504, or the connection is cut when the response has begun."
+    )
     static let section = Section(
-        "routes[].timeout", "", keys: [connect.declaration, response.declaration], later: ["request"])
+        "routes[].timeout", "", keys: [connect.declaration, response.declaration, request.declaration])
 }
 
 enum PoolKeys {

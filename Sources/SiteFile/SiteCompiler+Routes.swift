@@ -45,31 +45,19 @@ extension SiteCompiler {
         isMatchKnown = diagnostics.errorCount == errorCount
         if let request = reader.open(RouteKeys.request) {
             route.request = HeaderRuleReader(.request, diagnostics).read(request)
+            route.rewrite = compile(rewrite: request)
         }
         if let response = reader.open(RouteKeys.response) {
             route.response = HeaderRuleReader(.response, diagnostics).read(response)
         }
-        if let pool = target(of: reader) { route.targets = [WeightedPool(pool: pool)] }
+        compile(action: reader, into: &route)
+        if let node = reader[node: RouteKeys.errors] { route.errorPages = errorPages(node) }
         if let timeout = reader.open(RouteKeys.timeout) {
             timeout.read(RouteTimeoutKeys.connect, into: &route.connectTimeout)
             timeout.read(RouteTimeoutKeys.response, into: &route.responseTimeout)
+            route.requestTimeout = timeout.read(RouteTimeoutKeys.request)
         }
         return route
-    }
-
-    /// - Returns: Index of the pool in `to`; nil after an error was reported.
-    private func target(of reader: SectionReader) -> Int? {
-        let node = reader[node: RouteKeys.to]
-        if case .list? = node?.content {
-            diagnostics.error(
-                node?.mark ?? reader.mark, "\"to\" takes the name of one pool, not a list",
-                hint: "sharing between pools is not in this version")
-        } else if let name = reader.require(RouteKeys.to, hint: "a route names the pool that answers, as in `to: app`")
-        {
-            return pool(named: name, at: node?.mark ?? reader.mark)
-        }
-        hasDanglingName = true
-        return nil
     }
 
     private func listeners(of reader: SectionReader) -> [Int] {

@@ -7,6 +7,7 @@ final class SiteCompiler {
     let diagnostics: DiagnosticList
     let names: NameCache
     let patterns = SitePatterns()
+    let pages: PageFiles
     /// Names under `pools` and `listeners`, with what is known of them before they are compiled, in file order.
     var pools: [Named] = []
     var listeners: [Named] = []
@@ -29,9 +30,10 @@ final class SiteCompiler {
         var reader: SectionReader
     }
 
-    init(_ diagnostics: DiagnosticList, _ names: NameCache) {
+    init(_ diagnostics: DiagnosticList, _ names: NameCache, _ pages: PageFiles) {
         self.diagnostics = diagnostics
         self.names = names
+        self.pages = pages
     }
 
     func compile(_ root: YAMLNode, revision: UInt64) -> Snapshot {
@@ -46,7 +48,10 @@ final class SiteCompiler {
         top.read(SiteKeys.site, into: &snapshot.site)
         read(top.open(SiteKeys.forwarder), into: &snapshot.forwarder)
         read(top.open(SiteKeys.proxy), into: &snapshot.proxy)
-        if let trust = top.open(SiteKeys.trust) { snapshot.trustedProxies = read(trust) }
+        if let trust = top.open(SiteKeys.trust) {
+            snapshot.trustedProxies = read(trust)
+            trust.read(TrustKeys.forwarded, into: &snapshot.statesForwarded)
+        }
         read(top.open(SiteKeys.limits), into: &snapshot.limits)
 
         listeners = named(
@@ -61,6 +66,7 @@ final class SiteCompiler {
         compiledListeners = listeners.map { compile(listener: $0) }
         snapshot.listeners = compiledListeners
         snapshot.routes = compileRoutes(top)
+        if let node = top[node: SiteKeys.errors] { snapshot.errorPages = errorPages(node) }
         reportUnused(snapshot)
         warnOfUnboundedRelays(snapshot)
         return snapshot

@@ -4,7 +4,8 @@ package import Snapshot
 package struct SiteFile {
     /// - Parameters:
     ///   - text: The whole file.
-    ///   - file: The name that diagnostics carry; nothing is opened.
+    ///   - file: The name that diagnostics carry, and whose directory the paths of error pages are relative to; it
+    ///     is not opened itself.
     ///   - revision: The snapshot's revision.
     ///   - resolver: Asked for host names in addresses; blocks.
     /// - Throws: Every problem of the file, in its order.
@@ -13,7 +14,7 @@ package struct SiteFile {
     ) throws(ConfigurationError) -> CompiledSite {
         let diagnostics = DiagnosticList(file: file)
         let root = YAMLReader.read(text, diagnostics)
-        return try compile(root, revision, resolver, diagnostics)
+        return try compile(root, file, revision, resolver, diagnostics)
     }
 
     /// The same for bytes that may not be UTF-8, as they come from a file or a request.
@@ -22,14 +23,15 @@ package struct SiteFile {
     ) throws(ConfigurationError) -> CompiledSite {
         let diagnostics = DiagnosticList(file: file)
         let root = SourceText.decode(bytes, diagnostics).flatMap { YAMLReader.read($0, diagnostics) }
-        return try compile(root, revision, resolver, diagnostics)
+        return try compile(root, file, revision, resolver, diagnostics)
     }
 
     private static func compile(
-        _ root: YAMLNode?, _ revision: UInt64, _ resolver: any EndpointResolver, _ diagnostics: DiagnosticList
+        _ root: YAMLNode?, _ file: String, _ revision: UInt64, _ resolver: any EndpointResolver,
+        _ diagnostics: DiagnosticList
     ) throws(ConfigurationError) -> CompiledSite {
         if let root {
-            let compiler = SiteCompiler(diagnostics, NameCache(resolver))
+            let compiler = SiteCompiler(diagnostics, NameCache(resolver), PageFiles(siteFile: file))
             let snapshot = compiler.compile(root, revision: revision)
             if diagnostics.errorCount == 0 {
                 return CompiledSite(

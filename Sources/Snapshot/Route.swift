@@ -1,4 +1,4 @@
-/// A rule from a request to a pool.
+/// A rule from a request to a pool, or to an answer of the proxy's own.
 package struct Route: Equatable, Sendable {
     /// `name`, or `route-N` (from 1, by position) when the site file gives none; its identity across revisions.
     package var name: String
@@ -7,17 +7,26 @@ package struct Route: Equatable, Sendable {
     package var match: RouteMatch
     package var request: HeaderRules
     package var response: HeaderRules
-    /// `to`: at least one.
+    /// `to`: at least one, or none when `answer` is there.
     package var targets: [WeightedPool]
+    /// `redirect` or `respond`: no endpoint is asked.
+    package var answer: RouteAnswer?
+    /// `request.path` and `request.query`.
+    package var rewrite: TargetRewrite
     /// `timeout.connect`: to an endpoint.
     package var connectTimeout: Duration
     /// `timeout.response`: from the end of the request to the head of the response; then 504.
     package var responseTimeout: Duration
+    /// `timeout.request`: from the end of the request's head to the end of the response; nil for no bound.
+    package var requestTimeout: Duration?
+    /// `errors`: before those of the site.
+    package var errorPages: [ErrorPage]
 
     package init(
         name: String, listeners: [Int], match: RouteMatch = .init(), request: HeaderRules = .init(),
-        response: HeaderRules = .init(), targets: [WeightedPool], connectTimeout: Duration = .seconds(2),
-        responseTimeout: Duration = .seconds(30)
+        response: HeaderRules = .init(), targets: [WeightedPool] = [], answer: RouteAnswer? = nil,
+        rewrite: TargetRewrite = .init(), connectTimeout: Duration = .seconds(2),
+        responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = []
     ) {
         self.name = name
         self.listeners = listeners
@@ -25,8 +34,12 @@ package struct Route: Equatable, Sendable {
         self.request = request
         self.response = response
         self.targets = targets
+        self.answer = answer
+        self.rewrite = rewrite
         self.connectTimeout = connectTimeout
         self.responseTimeout = responseTimeout
+        self.requestTimeout = requestTimeout
+        self.errorPages = errorPages
     }
 }
 
@@ -76,16 +89,34 @@ package struct HeaderRule: Equatable, Sendable {
 package enum ValuePart: Equatable, Sendable {
     case literal(String)
     case variable(Variable)
+    /// `{header.NAME}`: the request's field of that name (in lower case); several lines are one list.
+    case field(String)
 }
 
-/// `{name}` in a rule's value.
+/// `{name}` in a rule's value. What it says of the request is as the client sent it, before any rule.
 package enum Variable: UInt8, BitwiseCopyable, Sendable, CaseIterable {
-    /// `{client_ip}`: the client's address without its port.
+    /// `{client_ip}`: the client's address without its port; what a trusted proxy says it is.
     case clientIP = 0
     /// `{host}`: the request's `Host`, as sent.
     case host = 1
     /// `{request_id}`: the request's `X-Request-Id`.
     case requestID = 2
+    /// `{client_port}`: the client's port; 0 when a trusted proxy doesn't tell it.
+    case clientPort = 3
+    /// `{hostname}`: the request's `Host` without its port.
+    case hostname = 4
+    /// `{path}`: as sent, with its escapes.
+    case path = 5
+    /// `{query}`: as sent, without the question mark.
+    case query = 6
+    case method = 7
+    /// `{scheme}`: `http`, or what a trusted proxy says.
+    case scheme = 8
+    /// `{route}` and `{listener}`: their names.
+    case route = 9
+    case listener = 10
+    /// `{status}`: the response's; only in rules for responses.
+    case status = 11
 
     /// The word between the braces.
     package var name: String {
@@ -93,6 +124,18 @@ package enum Variable: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .clientIP: "client_ip"
         case .host: "host"
         case .requestID: "request_id"
+        case .clientPort: "client_port"
+        case .hostname: "hostname"
+        case .path: "path"
+        case .query: "query"
+        case .method: "method"
+        case .scheme: "scheme"
+        case .route: "route"
+        case .listener: "listener"
+        case .status: "status"
         }
     }
+
+    /// Whether it is known before there is a response.
+    package var isOfRequest: Bool { self != .status }
 }

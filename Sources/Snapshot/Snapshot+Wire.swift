@@ -25,6 +25,8 @@ extension Snapshot {
         for pool in pools { out.write(pool) }
         for listener in listeners { out.write(listener) }
         out.write(list: routes) { $0.write($1) }
+        out.write(statesForwarded)
+        out.write(errorPages)
         out.write(Hash64.xxh64(out.bytes))
         return out.bytes
     }
@@ -59,6 +61,8 @@ extension Snapshot {
         routes = try reader.readList { (reader) throws(WireError) in
             try reader.readRoute(poolCount: poolCount, listenerCount: listenerCount)
         }
+        statesForwarded = try reader.readBool()
+        errorPages = try reader.readErrorPages()
         try reader.finish()
     }
 }
@@ -143,18 +147,18 @@ extension WireWriter {
         }
         write(route.connectTimeout)
         write(route.responseTimeout)
+        write(route.answer)
+        write(route.rewrite)
+        write(route.requestTimeout != nil)
+        if let timeout = route.requestTimeout { write(timeout) }
+        write(route.errorPages)
     }
 
     mutating func write(_ rules: HeaderRules) {
         for list in [rules.set, rules.add] {
             write(list: list) { out, rule in
                 out.write(rule.name)
-                out.write(list: rule.value) { out, part in
-                    switch part {
-                    case .literal(let text): out.write(UInt8(0)); out.write(text)
-                    case .variable(let variable): out.write(UInt8(1)); out.write(variable.rawValue)
-                    }
-                }
+                out.write(rule.value)
             }
         }
         write(list: rules.remove) { $0.write($1) }
@@ -251,10 +255,19 @@ extension WireReader {
             WeightedPool(
                 pool: try reader.readIndex(below: poolCount, "pool"), weight: Int(try reader.read(UInt16.self)))
         }
-        guard !targets.isEmpty else { throw .invalid("route without a pool") }
-        return Route(
-            name: name, listeners: listeners, match: match, request: request, response: response, targets: targets,
-            connectTimeout: try readDuration(), responseTimeout: try readDuration())
+        var route = Route(
+            name: name, listeners: listeners, match: match, request: request,
+            response: response, targets: targets, connectTimeout: try readDuration(),
+            responseTimeout: try readDuration())
+        route.answer = try readAnswer()
+        guard targets.isEmpty == (route.answer != nil) else {
+            throw .invalid("route with neither a pool nor an answer")
+        }
+        guard targets.allSatisfy({ $0.weight > 0 }) else { throw .invalid("weight of a pool") }
+        route.rewrite = try readRewrite()
+        route.requestTimeout = try readBool() ? try readDuration() : nil
+        route.errorPages = try readErrorPages()
+        return route
     }
 
     mutating func readHeaderRules() throws(WireError) -> HeaderRules {
@@ -267,13 +280,7 @@ extension WireReader {
         try readList { (reader) throws(WireError) in
             HeaderRule(
                 name: try reader.readString(),
-                value: try reader.readList { (reader) throws(WireError) -> ValuePart in
-                    switch try reader.read(UInt8.self) {
-                    case 0: .literal(try reader.readString())
-                    case 1: .variable(try reader.readCase())
-                    default: throw .invalid("value part")
-                    }
-                })
+                value: try reader.readValue())
         }
     }
 }

@@ -12,6 +12,10 @@ package struct Snapshot: Equatable, Sendable {
     package var proxy: ProxySettings
     /// `trust.proxies`: peers whose `X-Forwarded-*` fields are believed.
     package var trustedProxies: [AddressRange]
+    /// `trust.forwarded`: endpoints get `Forwarded` (RFC 7239) as well.
+    package var statesForwarded: Bool
+    /// `errors`
+    package var errorPages: [ErrorPage]
     package var limits: Limits
     package var listeners: [Listener]
     /// In the order of the site file: the first that matches wins.
@@ -21,7 +25,7 @@ package struct Snapshot: Equatable, Sendable {
     package init(
         revision: UInt64, site: String, forwarder: ForwarderSettings = .init(), proxy: ProxySettings = .init(),
         trustedProxies: [AddressRange] = [], limits: Limits = .init(), listeners: [Listener] = [],
-        routes: [Route] = [], pools: [Pool] = []
+        routes: [Route] = [], pools: [Pool] = [], statesForwarded: Bool = false, errorPages: [ErrorPage] = []
     ) {
         self.revision = revision
         self.site = site
@@ -32,6 +36,8 @@ package struct Snapshot: Equatable, Sendable {
         self.listeners = listeners
         self.routes = routes
         self.pools = pools
+        self.statesForwarded = statesForwarded
+        self.errorPages = errorPages
     }
 }
 

@@ -146,7 +146,8 @@ struct Routes: AsyncParsableCommand {
                 case .regex(let pattern): "regex \(pattern)"
                 case nil: "any"
                 }
-            let targets = route.to.map { route.to.count == 1 ? $0.pool : "\($0.pool) (\($0.weight))" }
+            var targets = route.to.map { route.to.count == 1 ? $0.pool : "\($0.pool) (\($0.weight))" }
+            if let answer = route.answer { targets = ["\(answer.status) \(answer.location ?? "")"] }
             table.add(
                 route.name, route.listeners.joined(separator: ", "),
                 route.match.host.isEmpty ? "any" : route.match.host.joined(separator: ", "), path,

@@ -56,6 +56,29 @@ extension IntegrationTests {
             #expect(head.all("X-Request-Id") == ["chosen-by-the-client"])
         }
 
+        @Test("behind trusted proxies the client is the last address that isn't one; Forwarded says it on request")
+        func trustedChain() throws {
+            let head = try endpointView(
+                trust: "trust: {proxies: [\"127.0.0.0/8\", \"10.0.0.0/8\"], forwarded: true}",
+                route: "request: {set: {X-Client: \"{client_ip} {scheme}\"}}",
+                fields: [
+                    "X-Forwarded-For: 198.51.100.1, 192.0.2.7", "X-Forwarded-For: 10.1.2.3", "X-Forwarded-Proto: https",
+                    "Forwarded: for=192.0.2.7", "X-Request-Id: <script>",
+                ])
+            #expect(head.all("X-Client") == ["192.0.2.7 https"])
+            #expect(head.all("X-Real-IP") == ["192.0.2.7"])
+            #expect(head.all("X-Forwarded-For") == ["198.51.100.1, 192.0.2.7, 10.1.2.3, 127.0.0.1"])
+            #expect(head.all("X-Forwarded-Proto") == ["https"])
+            #expect(head.all("Forwarded") == ["for=192.0.2.7, for=127.0.0.1;proto=http;host=shop.example;by=_sluice"])
+            #expect(head.all("X-Request-Id").count == 1)
+            #expect(head["X-Request-Id"] != "<script>")
+        }
+
+        @Test("Forwarded of an untrusted client doesn't reach the endpoint")
+        func untrustedForwarded() throws {
+            #expect(try endpointView(fields: ["Forwarded: for=192.0.2.7"]).all("Forwarded").isEmpty)
+        }
+
         @Test("an earlier Via stays before ours")
         func via() throws {
             let head = try endpointView(fields: ["Via: 1.0 edge"])

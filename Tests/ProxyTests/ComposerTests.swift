@@ -8,7 +8,8 @@ import Testing
 
 /// Parses a head, composes what goes out, and gives it as lines.
 private func composedRequest(
-    _ lines: [String], rules: HeaderRules = HeaderRules(), isTrusted: Bool = false, client: String = "192.0.2.7:4711"
+    _ lines: [String], rules: HeaderRules = HeaderRules(), rewrite: TargetRewrite = TargetRewrite(),
+    trusting: AddressRange? = nil, statesForwarded: Bool = false, client: String = "192.0.2.7:4711"
 ) -> [String] {
     let bytes = [UInt8]((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     var head = RequestHead()
@@ -18,11 +19,18 @@ private func composedRequest(
     #expect(outcome == .complete)
     let arena = Arena()
     var writer = HeadWriter()
+    let peer = IPEndpoint(client)!
+    let origin =
+        if let trusting, trusting.contains(peer) {
+            RequestOrigin(peer: peer, bytes.span, fields) { trusting.contains($0) }
+        } else { RequestOrigin(client: peer) }
     let facts = RequestFacts(
-        client: IPEndpoint(client)!, isTrusted: isTrusted, id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1))
+        peer: peer, origin: origin, id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1), route: arena.make("main"),
+        listener: arena.make("web"), statesForwarded: statesForwarded)
     bytes.withUnsafeBufferPointer {
         RequestComposer.write(
-            head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena), facts, into: &writer)
+            head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena),
+            CompiledRewrite(rewrite, arena: arena), facts, into: &writer)
     }
     return text(writer).components
 }
@@ -81,11 +89,95 @@ struct RequestComposerTests {
             "X-Forwarded-Proto: https", "X-Request-Id: abc",
         ]
         #expect(
-            composedRequest(received, isTrusted: true) == [
+            composedRequest(received, trusting: AddressRange("192.0.2.0/24")!) == [
                 "GET / HTTP/1.1", "Host: shop.example", "X-Forwarded-Proto: https", "X-Request-Id: abc",
                 "X-Forwarded-For: 203.0.113.9, 203.0.113.10, 192.0.2.7", "X-Forwarded-Host: shop.example",
-                "X-Real-IP: 192.0.2.7", "Via: 1.1 sluice",
+                "X-Real-IP: 203.0.113.10", "Via: 1.1 sluice",
             ])
+    }
+
+    @Test(
+        "what a trusted proxy says in a wrong form, or twice, is replaced",
+        arguments: [
+            ["X-Forwarded-Proto: gopher"], ["X-Forwarded-Host: a/b"], ["X-Real-IP: localhost"],
+            ["X-Request-Id: <b>"], ["X-Request-Id: a", "X-Request-Id: b"],
+            ["X-Forwarded-Proto: https", "X-Forwarded-Proto: https"],
+            ["X-Request-Id: \(String(repeating: "a", count: 129))"],
+        ])
+    func trustedButOdd(claims: [String]) {
+        let received = ["GET / HTTP/1.1", "Host: shop.example"]
+        #expect(composedRequest(received + claims, trusting: AddressRange("192.0.2.0/24")!) == received + ours)
+    }
+
+    @Test("an id of 128 bytes is kept")
+    func longestID() {
+        let id = "X-Request-Id: \(String(repeating: "a", count: 128))"
+        let lines = composedRequest(["GET / HTTP/1.1", "Host: h", id], trusting: AddressRange("192.0.2.0/24")!)
+        #expect(lines.filter { $0.hasPrefix("X-Request-Id") } == [id])
+    }
+
+    @Test("Forwarded is stated when asked for, RFC 7239 §4")
+    func forwarded() {
+        let received = ["GET / HTTP/1.1", "Host: shop.example:8080", "Forwarded: for=203.0.113.9"]
+        func forwarded(_ lines: [String]) -> [String] { lines.filter { $0.hasPrefix("Forwarded") } }
+        let range = AddressRange("192.0.2.0/24")!
+        #expect(forwarded(composedRequest(received)) == [])
+        #expect(forwarded(composedRequest(received, trusting: range)) == ["Forwarded: for=203.0.113.9"])
+        #expect(
+            forwarded(composedRequest(received, statesForwarded: true)) == [
+                "Forwarded: for=192.0.2.7;proto=http;host=\"shop.example:8080\";by=_sluice"
+            ])
+        #expect(
+            forwarded(composedRequest(received, trusting: range, statesForwarded: true)) == [
+                "Forwarded: for=203.0.113.9, for=192.0.2.7;proto=http;host=\"shop.example:8080\";by=_sluice"
+            ])
+        #expect(
+            forwarded(
+                composedRequest(
+                    ["GET / HTTP/1.1", "Host: a-b.example"], statesForwarded: true, client: "[2001:db8::1]:99"))
+                == ["Forwarded: for=\"[2001:db8::1]\";proto=http;host=a-b.example;by=_sluice"])
+    }
+
+    @Test("every variable of a request")
+    func variables() {
+        func value(_ part: ValuePart, _ received: [String], trusting: AddressRange? = nil) -> String? {
+            let rules = HeaderRules(add: [HeaderRule(name: "X-V", value: [.literal("<"), part, .literal(">")])])
+            return composedRequest(received, rules: rules, trusting: trusting).last
+        }
+        let received = [
+            "POST /a%20b?x=1&y HTTP/1.1", "Host: shop.example:8080", "Accept: a", "X-Forwarded-Proto: https",
+            "accept: b",
+            "X-Forwarded-For: 203.0.113.9:77",
+        ]
+        let expected: [(ValuePart, String)] = [
+            (.variable(.clientIP), "192.0.2.7"), (.variable(.clientPort), "4711"),
+            (.variable(.host), "shop.example:8080"), (.variable(.hostname), "shop.example"),
+            (.variable(.path), "/a%20b"), (.variable(.query), "x=1&y"), (.variable(.method), "POST"),
+            (.variable(.scheme), "http"), (.variable(.route), "main"), (.variable(.listener), "web"),
+            (.variable(.requestID), "0123456789abcdef0000000000000001"), (.field("accept"), "a, b"),
+            (.field("accep"), ""), (.field("acceptx"), ""), (.field("host"), "shop.example:8080"),
+        ]
+        for (part, text) in expected { #expect(value(part, received) == "X-V: <\(text)>", "\(part)") }
+        let range = AddressRange("192.0.2.0/24")!
+        #expect(value(.variable(.scheme), received, trusting: range) == "X-V: <https>")
+        #expect(value(.variable(.clientIP), received, trusting: range) == "X-V: <203.0.113.9>")
+        #expect(value(.variable(.clientPort), received, trusting: range) == "X-V: <77>")
+        let bare = ["GET http://[2001:db8::1]:80?q HTTP/1.1", "Host: x"]
+        #expect(value(.variable(.path), bare) == "X-V: </>")
+        #expect(value(.variable(.query), bare) == "X-V: <q>")
+        #expect(value(.variable(.hostname), bare) == "X-V: <[2001:db8::1]>")
+        #expect(value(.variable(.query), ["GET / HTTP/1.1", "Host: x"]) == "X-V: <>")
+    }
+
+    @Test("a rewritten target stands in the request line")
+    func rewrite() {
+        let rewrite = TargetRewrite(
+            path: .prefixes(strip: "/api", add: "/v2"), set: [.init(name: "v", value: [.variable(.host)])])
+        #expect(
+            composedRequest(["GET http://shop.example/api/x?a HTTP/1.1", "Host: b"], rewrite: rewrite).first
+                == "GET /v2/x?a&v=shop.example HTTP/1.1")
+        #expect(
+            composedRequest(["OPTIONS * HTTP/1.1", "Host: b"], rewrite: rewrite).first == "OPTIONS * HTTP/1.1")
     }
 
     @Test("an absolute target becomes origin form and its authority the Host, RFC 9112 §3.2.2")
@@ -147,12 +239,12 @@ struct ResponseComposerTests {
         var date = DateText()
         date.update(784_111_777)
         let facts = ResponseFacts(
-            closes: closes, statesKeepAlive: statesKeepAlive, dropsTransferEncoding: dropsTransferEncoding,
-            client: IPEndpoint("192.0.2.7:1")!, id: RequestID())
+            closes: closes, statesKeepAlive: statesKeepAlive, dropsTransferEncoding: dropsTransferEncoding)
+        let request = ParsedRequest(["PUT /p HTTP/1.1", "Host: shop.example", "Origin: o"])
         bytes.withUnsafeBufferPointer {
             ResponseComposer.write(
                 head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena), facts, date: date,
-                host: arena.make("shop.example"), into: &writer)
+                request: request.view(arena), into: &writer)
         }
         return text(writer).components
     }
@@ -182,6 +274,22 @@ struct ResponseComposerTests {
             composed(["HTTP/1.1 200 OK", "Date: x", "Server: origin", "x-frame-options: ALLOW"], rules: rules) == [
                 "HTTP/1.1 200 OK", "Date: x", "X-Frame-Options: DENY",
             ])
+    }
+
+    @Test("variables stand for the request and the status")
+    func variables() {
+        let rules = HeaderRules(
+            add: [
+                HeaderRule(
+                    name: "X-V",
+                    value: [
+                        .variable(.status), .literal(" "), .variable(.method), .literal(" "), .field("origin"),
+                        .literal(" "), .variable(.path),
+                    ])
+            ])
+        #expect(
+            composed(["HTTP/1.1 404 Gone Fishing", "Date: x"], rules: rules)
+                == ["HTTP/1.1 404 Gone Fishing", "Date: x", "X-V: 404 PUT o /p"])
     }
 
     @Test("204 has no framing, RFC 9110 §8.6", arguments: ["Content-Length: 0", "Transfer-Encoding: chunked"])

@@ -29,16 +29,30 @@ enum Samples {
                     ]),
                 request: HeaderRules(
                     set: [HeaderRule(name: "Host", value: [.literal("a."), .variable(.host)])],
-                    add: [HeaderRule(name: "X-Trace", value: [.variable(.requestID), .variable(.clientIP)])],
+                    add: [
+                        HeaderRule(
+                            name: "X-Trace", value: Variable.allCases.map { .variable($0) } + [.field("user-agent")])
+                    ],
                     remove: ["cookie"]),
                 response: HeaderRules(add: [HeaderRule(name: "X-Empty", value: [])]),
                 targets: [WeightedPool(pool: 0, weight: 95), WeightedPool(pool: 1, weight: 5)],
-                connectTimeout: .milliseconds(500), responseTimeout: .seconds(120)),
+                rewrite: TargetRewrite(
+                    path: .prefixes(strip: "/api", add: "/v2"), set: [.init(name: "v", value: [.literal("2")])],
+                    add: [.init(name: "from", value: [.variable(.host)])], remove: ["debug"]),
+                connectTimeout: .milliseconds(500), responseTimeout: .seconds(120), requestTimeout: .seconds(300),
+                errorPages: [ErrorPage(statuses: 404...404, contentType: "text/plain", body: [0x67, 0xff])]),
             Route(
-                name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")), targets: [WeightedPool(pool: 0)]),
+                name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")),
+                answer: RouteAnswer(status: 301, location: [.literal("/new"), .variable(.path)])),
             Route(
                 name: "numbers", listeners: [0], match: RouteMatch(path: .regex("/[0-9]+")),
                 targets: [WeightedPool(pool: 0)]),
+            Route(
+                name: "ping", listeners: [0], match: RouteMatch(path: .exact("/ping")),
+                answer: RouteAnswer(status: 200, contentType: "text/plain", body: [0x70])),
+            Route(
+                name: "new", listeners: [0], match: RouteMatch(path: .exact("/x")), targets: [WeightedPool(pool: 0)],
+                rewrite: TargetRewrite(path: .replace("/y"))),
             Route(name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)]),
         ],
         pools: [
@@ -58,7 +72,8 @@ enum Samples {
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
                 health: HealthCheck(probe: .tcp)),
-        ])
+        ], statesForwarded: true,
+        errorPages: [ErrorPage(statuses: 500...599, contentType: "text/html", body: Array("<h1>{status}</h1>".utf8))])
 
     static let hello = Hello(
         role: .proxy, id: "proxy-1", pid: 4711, workers: 2, reach: .handOver(prefix: "/run/sluice/proxy-1", workers: 2),

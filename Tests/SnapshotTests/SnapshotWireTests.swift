@@ -89,6 +89,25 @@ struct SnapshotWireTests {
         #expect(throws: WireError.self) { try Snapshot(encoded: snapshot.encoded()) }
     }
 
+    @Test("a route with a pool and an answer is refused, and one with a status that no answer has")
+    func answers() {
+        var snapshot = Samples.snapshot
+        snapshot.routes[0].answer = RouteAnswer(status: 200)
+        #expect(throws: WireError.self) { try Snapshot(encoded: snapshot.encoded()) }
+        for (status, isGood) in [(199, false), (200, true), (599, true), (600, false)] {
+            snapshot.routes[0].targets = []
+            snapshot.routes[0].answer = RouteAnswer(status: status)
+            #expect(((try? Snapshot(encoded: snapshot.encoded())) != nil) == isGood, "\(status)")
+        }
+    }
+
+    @Test("the body of an answer has 32 KiB at most", arguments: [(32 * 1024, true), (32 * 1024 + 1, false)])
+    func answerBody(count: Int, isGood: Bool) {
+        var snapshot = Samples.snapshot
+        snapshot.errorPages[0].body = [UInt8](repeating: 0x61, count: count)
+        #expect(((try? Snapshot(encoded: snapshot.encoded())) != nil) == isGood)
+    }
+
     /// What is read without an error must be a snapshot that is written and read again as the same.
     @Test("no mutation traps, with a right digest over it", arguments: 1...40 as ClosedRange<UInt64>)
     func mutations(seed: UInt64) throws {

@@ -56,16 +56,18 @@ enum APISchema {
         ]),
         "Routes": object([
             "routes": list(
-                object([
-                    "name": string, "listeners": list(string),
-                    "match": object(
-                        [
-                            "host": list(string),
-                            "path": ["oneOf": [string, object(["prefix": string]), object(["regex": string])]],
-                            "method": list(string), "header": conditions, "query": conditions,
-                        ], optional: ["path"]),
-                    "to": list(object(["pool": string, "weight": integer])), "requests": integer,
-                ])), "unanswered": list(string),
+                object(
+                    [
+                        "name": string, "listeners": list(string),
+                        "match": object(
+                            [
+                                "host": list(string),
+                                "path": ["oneOf": [string, object(["prefix": string]), object(["regex": string])]],
+                                "method": list(string), "header": conditions, "query": conditions,
+                            ], optional: ["path"]),
+                        "to": list(object(["pool": string, "weight": integer])), "requests": integer,
+                        "answer": object(["status": integer, "location": string], optional: ["location"]),
+                    ], optional: ["answer"])), "unanswered": list(string),
         ]),
         "Revision": object([
             "revision": integer, "digest": string, "warnings": list(reference("Diagnostic")), "dry_run": boolean,

@@ -89,8 +89,24 @@ extension RoutesDocument {
                     name: route.name, listeners: route.listeners.map { snapshot.listeners[$0].name },
                     match: Match(route.match),
                     to: route.targets.map { Target(pool: snapshot.pools[$0.pool].name, weight: $0.weight) },
+                    answer: route.answer.map {
+                        Answer(status: $0.status, location: $0.location.map { RoutesDocument.text($0) })
+                    },
                     requests: counts.sum("sluice_requests_total", ["route": route.name]))
             }, unanswered: unanswered)
+    }
+}
+
+extension RoutesDocument {
+    /// A value as it stands in the site file.
+    fileprivate static func text(_ value: [ValuePart]) -> String {
+        value.map { part in
+            switch part {
+            case .literal(let text): text.replacing("{", with: "{{")
+            case .variable(let variable): "{\(variable.name)}"
+            case .field(let name): "{header.\(name)}"
+            }
+        }.joined()
     }
 }
 

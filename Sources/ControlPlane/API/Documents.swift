@@ -107,8 +107,16 @@ package struct RoutesDocument: Codable, Equatable, Sendable {
         package var name: String
         package var listeners: [String]
         package var match: Match
+        /// Empty for a route that answers itself.
         package var to: [Target]
+        /// `redirect` or `respond`; absent for a route to pools.
+        package var answer: Answer?
         package var requests: Int
+    }
+    package struct Answer: Codable, Equatable, Sendable {
+        package var status: Int
+        /// Of a redirect, as the site file has it.
+        package var location: String?
     }
     package struct Target: Codable, Equatable, Sendable {
         package var pool: String

@@ -32,6 +32,8 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_connect_shortages_total", .counter,
             "Connections to endpoints that could not be opened for want of descriptors or memory of the node's host."),
+        .init(
+            "sluice_requests_timed_out_total", .counter, "Requests ended by `timeout.request`, by listener and route."),
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),

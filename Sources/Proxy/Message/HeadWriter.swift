@@ -40,6 +40,28 @@ struct HeadWriter: ~Copyable {
 
     mutating func append(_ text: Bytes) { unsafe append(text.base, text.count) }
 
+    mutating func append(byte: UInt8) {
+        guard count < HeadWriter.capacity else {
+            isOverfull = true
+            return
+        }
+        unsafe memory[count] = byte
+        count += 1
+    }
+
+    /// A byte that was written.
+    subscript(index: Int) -> UInt8 {
+        precondition(index >= 0 && index < count)
+        return unsafe memory[index]
+    }
+
+    /// Takes bytes out of what was written.
+    mutating func remove(_ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        unsafe memmove(memory + range.lowerBound, memory + range.upperBound, count - range.upperBound)
+        count -= range.count
+    }
+
     mutating func append(_ address: IPEndpoint) {
         guard IPEndpoint.hostTextBytesMax <= HeadWriter.capacity - count else {
             isOverfull = true

@@ -5,12 +5,17 @@ import Snapshot
 
 /// What composing a request head needs to know besides the received head.
 struct RequestFacts {
-    var client: IPEndpoint
-    /// The peer's `X-Forwarded-*` and `X-Request-Id` are believed.
-    var isTrusted: Bool
+    /// Who sent it: the client, or the proxy in front of us.
+    var peer: IPEndpoint
+    var origin: RequestOrigin
     var id: RequestID
     /// What `Max-Forwards` says from now on (RFC 9110 §7.6.2); nil: it isn't ours to change.
     var maxForwards: Int?
+    /// Names, for variables.
+    var route: Bytes
+    var listener: Bytes
+    /// `Forwarded` is sent as well.
+    var statesForwarded: Bool
 }
 
 /// Writes the head that goes to the endpoint.
@@ -20,10 +25,14 @@ struct RequestFacts {
 enum RequestComposer {
     static func write(
         _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
-        _ rules: CompiledRules, _ facts: RequestFacts, into out: inout HeadWriter
+        _ rules: CompiledRules, _ rewrite: CompiledRewrite, _ facts: RequestFacts, into out: inout HeadWriter
     ) {
         out.reset()
-        if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 {
+        if !rewrite.isEmpty && head.originLength > 0 {
+            unsafe out.append(received, head.methodLength + 1)
+            unsafe TargetWriter.write(head, received, rewrite, view(head, received, facts), into: &out)
+            out.append(" HTTP/1.1\r\n")
+        } else if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 {
             unsafe out.append(received, head.methodLength + 1)
             if head.originLength == 0 {
                 out.append(head.method == .options ? "*" : "/")
@@ -36,8 +45,8 @@ enum RequestComposer {
         } else {
             unsafe out.append(received, head.targetStart + head.targetLength + 11)
         }
-        let forwarded = unsafe copyFields(head, received, fields, rules, facts, &out)
-        unsafe writeForwarding(head, received, fields, rules, facts, forwarded, &out)
+        let noted = unsafe copyFields(head, received, fields, rules, facts, &out)
+        unsafe writeForwarding(head, received, fields, rules, facts, noted, &out)
         if head.asksForWebSocket {
             out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         } else if head.facts.takesTrailers && head.minorVersion >= 1 {
@@ -48,14 +57,24 @@ enum RequestComposer {
             out.append(decimal: maxForwards)
             out.append("\r\n")
         }
-        if rules.partCount > 0 { unsafe writeRules(head, received, fields, rules, facts, forwarded, &out) }
+        if rules.partCount > 0 {
+            let view = unsafe view(head, received, facts)
+            for index in 0..<rules.partCount { view.write(rules[index], in: .field, to: &out) }
+        }
         out.append("\r\n")
     }
 
-    /// Indices of received fields that matter for ours; -1 for none.
+    private static func view(
+        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ facts: RequestFacts
+    ) -> RequestView {
+        unsafe RequestView(
+            head, received, facts.origin, id: facts.id, route: facts.route, listener: facts.listener)
+    }
+
+    /// Received lists that ours continue.
     private struct Received {
-        var requestID = -1
         var hasForwardedFor = false
+        var hasForwarded = false
     }
 
     private static func copyFields(
@@ -74,10 +93,13 @@ enum RequestComposer {
             case .xForwardedFor:
                 isDropped = true
                 noted.hasForwardedFor = true
-            case .xForwardedHost, .xForwardedProto, .xRealIP: isDropped = !facts.isTrusted
-            case .xRequestID:
-                isDropped = !facts.isTrusted || noted.requestID >= 0
-                if facts.isTrusted && noted.requestID < 0 { noted.requestID = index }
+            case .xForwardedHost: isDropped = !facts.origin.kept.contains(.forwardedHost)
+            case .xForwardedProto: isDropped = !facts.origin.kept.contains(.forwardedProto)
+            case .xRealIP: isDropped = !facts.origin.kept.contains(.realIP)
+            case .xRequestID: isDropped = !facts.origin.kept.contains(.requestID)
+            case .forwarded:
+                isDropped = facts.statesForwarded || !facts.origin.isTrusted
+                noted.hasForwarded = true
             }
             if facts.maxForwards != nil, unsafe MaxForwards.isName(of: field, received) { isDropped = true }
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
@@ -109,33 +131,37 @@ enum RequestComposer {
         _ rules: CompiledRules, _ facts: RequestFacts, _ noted: Received, _ out: inout HeadWriter
     ) {
         let replaced = rules.replacedForwarding
+        let kept = facts.origin.kept
         if !replaced.contains(.forwardedFor) {
             out.append("X-Forwarded-For: ")
-            if facts.isTrusted && noted.hasForwardedFor {
-                // Several lines are one list (RFC 9110 §5.3).
-                for index in 0..<fields.count where fields[index].id == .xForwardedFor {
-                    unsafe out.append(received + Int(fields[index].valueStart), Int(fields[index].valueLength))
-                    out.append(", ")
-                }
+            if facts.origin.isTrusted && noted.hasForwardedFor {
+                unsafe continueList(.xForwardedFor, received, fields, &out)
             }
-            out.append(facts.client)
+            out.append(facts.peer)
             out.append("\r\n")
         }
-        let keepsTheirs = facts.isTrusted
-        if !replaced.contains(.forwardedProto) && !(keepsTheirs && has(.xForwardedProto, fields)) {
+        if !replaced.contains(.forwardedProto) && !kept.contains(.forwardedProto) {
             out.append("X-Forwarded-Proto: http\r\n")
         }
-        if !replaced.contains(.forwardedHost) && head.hostLength > 0 && !(keepsTheirs && has(.xForwardedHost, fields)) {
+        if !replaced.contains(.forwardedHost) && head.hostLength > 0 && !kept.contains(.forwardedHost) {
             out.append("X-Forwarded-Host: ")
             unsafe out.append(received + head.hostStart, head.hostLength)
             out.append("\r\n")
         }
-        if !replaced.contains(.realIP) && !(keepsTheirs && has(.xRealIP, fields)) {
+        if !replaced.contains(.realIP) && !kept.contains(.realIP) {
             out.append("X-Real-IP: ")
-            out.append(facts.client)
+            out.append(facts.origin.client)
             out.append("\r\n")
         }
-        if !replaced.contains(.requestID) && noted.requestID < 0 {
+        if facts.statesForwarded && !replaced.contains(.forwarded) {
+            out.append("Forwarded: ")
+            if facts.origin.isTrusted && noted.hasForwarded {
+                unsafe continueList(.forwarded, received, fields, &out)
+            }
+            unsafe out.appendForwarded(peer: facts.peer, host: received + head.hostStart, head.hostLength)
+            out.append("\r\n")
+        }
+        if !replaced.contains(.requestID) && !kept.contains(.requestID) {
             out.append("X-Request-Id: ")
             out.append(facts.id)
             out.append("\r\n")
@@ -145,29 +171,13 @@ enum RequestComposer {
         }
     }
 
-    private static func has(_ id: FieldID, _ fields: borrowing FieldTable) -> Bool {
-        for index in 0..<fields.count where fields[index].id == id { return true }
-        return false
-    }
-
-    private static func writeRules(
-        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
-        _ rules: CompiledRules, _ facts: RequestFacts, _ noted: Received, _ out: inout HeadWriter
+    /// Several lines are one list (RFC 9110 §5.3), which one more element follows.
+    private static func continueList(
+        _ id: FieldID, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable, _ out: inout HeadWriter
     ) {
-        for index in 0..<rules.partCount {
-            let part = rules[index]
-            switch part.variable {
-            case nil: out.append(part.literal)
-            case .clientIP?: out.append(facts.client)
-            case .host?: unsafe out.append(received + head.hostStart, head.hostLength)
-            case .requestID?:
-                if noted.requestID >= 0 {
-                    let field = fields[noted.requestID]
-                    unsafe out.append(received + Int(field.valueStart), Int(field.valueLength))
-                } else {
-                    out.append(facts.id)
-                }
-            }
+        for index in 0..<fields.count where fields[index].id == id && fields[index].valueLength > 0 {
+            unsafe out.append(received + Int(fields[index].valueStart), Int(fields[index].valueLength))
+            out.append(", ")
         }
     }
 }

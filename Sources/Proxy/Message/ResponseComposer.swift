@@ -1,4 +1,3 @@
-import EventLoop
 import HTTP1
 import HTTPMessage
 import Snapshot
@@ -13,17 +12,16 @@ struct ResponseFacts {
     var statesKeepAlive: Bool
     /// The body goes on without its chunk framing (to an HTTP/1.0 client).
     var dropsTransferEncoding: Bool
-    var client: IPEndpoint
-    var id: RequestID
 }
 
 /// Writes the head that goes to the client: the endpoint's lines in runs, without hop-by-hop fields and what the
 /// rules drop, with ours behind them.
 enum ResponseComposer {
+    /// - Parameter request: What the rules' variables stand for; nil only when the rules add nothing.
     static func write(
         _ head: ResponseHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
-        _ rules: CompiledRules, _ facts: ResponseFacts, date: borrowing DateText, host: Bytes,
-        into out: inout HeadWriter
+        _ rules: CompiledRules, _ facts: ResponseFacts, date: borrowing DateText,
+        request: RequestView?, into out: inout HeadWriter
     ) {
         out.reset()
         out.append("HTTP/1.1 ")
@@ -58,14 +56,9 @@ enum ResponseComposer {
             date.write(to: &out)
             out.append("\r\n")
         }
-        for index in 0..<rules.partCount where !head.isInterim {
-            let part = rules[index]
-            switch part.variable {
-            case nil: out.append(part.literal)
-            case .clientIP?: out.append(facts.client)
-            case .host?: out.append(host)
-            case .requestID?: out.append(facts.id)
-            }
+        if !head.isInterim, var request {
+            request.status = head.status
+            for index in 0..<rules.partCount { request.write(rules[index], in: .field, to: &out) }
         }
         if facts.switchesProtocol {
             out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")

@@ -38,10 +38,11 @@ final class Arena {
 
     deinit { for index in unsafe blocks.indices { unsafe blocks[index].deallocate() } }
 
-    func make(_ text: String) -> Bytes {
-        let copy = [UInt8](text.utf8)
-        let base = unsafe make(copy)
-        return unsafe Bytes(base: base, count: copy.count)
+    func make(_ text: String) -> Bytes { make(bytes: [UInt8](text.utf8)) }
+
+    func make(bytes: [UInt8]) -> Bytes {
+        let base = unsafe make(bytes)
+        return unsafe Bytes(base: base, count: bytes.count)
     }
 
     /// A copy of the elements; at least one element's room, so that the address is never nil.

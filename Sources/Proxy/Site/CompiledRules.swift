@@ -11,6 +11,7 @@ struct ForwardingFields: OptionSet, BitwiseCopyable {
     static let realIP = ForwardingFields(rawValue: 8)
     static let via = ForwardingFields(rawValue: 16)
     static let requestID = ForwardingFields(rawValue: 32)
+    static let forwarded = ForwardingFields(rawValue: 64)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -24,6 +25,7 @@ struct ForwardingFields: OptionSet, BitwiseCopyable {
             case "x-real-ip": .realIP
             case "via": .via
             case "x-request-id": .requestID
+            case "forwarded": .forwarded
             default: []
             }
     }
@@ -32,20 +34,13 @@ struct ForwardingFields: OptionSet, BitwiseCopyable {
 /// The header rules of one route and direction, compiled to what composing a head needs.
 @safe
 struct CompiledRules: BitwiseCopyable {
-    /// A piece of a line to add; a literal holds the name, colon and CRLF as well.
-    struct Part: BitwiseCopyable {
-        /// nil: `literal`.
-        var variable: Variable?
-        var literal: Bytes
-    }
     /// Names whose received lines are left out, in lower case.
     private let dropped: UnsafeMutablePointer<Bytes>
     private let droppedCount: Int
     /// A bit per length (modulo 64) of a dropped name: most fields are seen to be none of them by this.
     private let droppedLengths: UInt64
-    /// What `set` and `add` append, all lines in a row.
-    private let parts: UnsafeMutablePointer<Part>
-    let partCount: Int
+    /// What `set` and `add` append, all lines in a row; a literal holds name, colon and CRLF as well.
+    private let lines: CompiledTemplate
     /// Forwarding fields that the rules remove or set themselves.
     let replacedForwarding: ForwardingFields
 
@@ -55,31 +50,28 @@ struct CompiledRules: BitwiseCopyable {
         droppedCount = names.count
         droppedLengths = names.reduce(0) { $0 | 1 << UInt64($1.utf8.count & 63) }
         replacedForwarding = names.reduce([]) { $0.union(ForwardingFields(name: $1)) }
-        let nothing = arena.make("")
-        var parts: [Part] = []
+        var parts: [CompiledTemplate.Part] = []
         for rule in rules.set + rules.add {
             var text = "\(rule.name): "
             for part in rule.value {
-                switch part {
-                case .literal(let literal): text += literal
-                case .variable(let variable):
-                    parts.append(Part(variable: nil, literal: arena.make(text)))
-                    parts.append(Part(variable: variable, literal: nothing))
+                if case .literal(let literal) = part {
+                    text += literal
+                } else {
+                    parts.append(.literal(arena.make(text)))
+                    parts.append(.init(part, arena: arena))
                     text = ""
                 }
             }
-            parts.append(Part(variable: nil, literal: arena.make(text + "\r\n")))
+            parts.append(.literal(arena.make(text + "\r\n")))
         }
-        unsafe self.parts = arena.make(parts)
-        partCount = parts.count
+        lines = CompiledTemplate(parts, arena: arena)
     }
+
+    var partCount: Int { lines.count }
 
     var isEmpty: Bool { droppedCount == 0 && partCount == 0 }
 
-    subscript(index: Int) -> Part {
-        precondition(index >= 0 && index < partCount)
-        return unsafe parts[index]
-    }
+    subscript(index: Int) -> CompiledTemplate.Part { lines[index] }
 
     /// Whether received lines of that name are left out.
     func drops(_ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
@@ -89,4 +81,7 @@ struct CompiledRules: BitwiseCopyable {
         }
         return false
     }
+
+    /// - Parameter name: In lower case.
+    func drops(_ name: StaticString) -> Bool { unsafe drops(name.utf8Start, name.utf8CodeUnitCount) }
 }

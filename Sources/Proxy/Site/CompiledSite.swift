@@ -51,20 +51,14 @@ final class CompiledSite: @unchecked Sendable {
                 count: pool.endpoints.count, balance: pool.balance,
                 connections: CompiledConnections(pool, registry))
         }
-        let routes = snapshot.routes.map { route in
-            CompiledRoute(
-                request: CompiledRules(route.request, arena: arena),
-                response: CompiledRules(route.response, arena: arena), pool: route.targets[0].pool,
-                connectNanoseconds: route.connectTimeout.nanosecondsUnsigned,
-                responseNanoseconds: route.responseTimeout.nanosecondsUnsigned)
-        }
+        let routes = snapshot.routes.map { CompiledRoute($0, arena: arena) }
         let listeners = snapshot.listeners.enumerated().map { index, listener in
             let series = (snapshot.routes.map(\.name) + [""]).map {
                 registry.number(of: .init(listener: listener.name, route: $0))
             }
             return unsafe CompiledListener(
-                nameHash: Hash64.xxh64(listener.name.utf8), number: registry.number(ofListener: listener.name),
-                isHTTP: listener.application == .http,
+                name: arena.make(listener.name), nameHash: Hash64.xxh64(listener.name.utf8),
+                number: registry.number(ofListener: listener.name), isHTTP: listener.application == .http,
                 router: Router(snapshot.routes, matches, listener: index, arena: arena),
                 series: arena.make(series), unrouted: series[series.count - 1],
                 addresses: arena.make(listener.addresses), addressCount: listener.addresses.count)
@@ -74,7 +68,9 @@ final class CompiledSite: @unchecked Sendable {
                 SiteTables(
                     pools: arena.make(pools), poolCount: pools.count, routes: arena.make(routes),
                     listeners: arena.make(listeners), listenerCount: listeners.count,
-                    trusted: arena.make(snapshot.trustedProxies), trustedCount: snapshot.trustedProxies.count)
+                    trusted: arena.make(snapshot.trustedProxies), trustedCount: snapshot.trustedProxies.count,
+                    statesForwarded: snapshot.statesForwarded,
+                    errorPages: CompiledErrorPages(snapshot.errorPages, arena: arena))
             ]))
         endpoints = registry.endpoints
         unsafe budgets = unsafe registry.budgets
@@ -94,6 +90,8 @@ struct SiteTables {
     let listenerCount: Int
     let trusted: UnsafeMutablePointer<AddressRange>
     let trustedCount: Int
+    let statesForwarded: Bool
+    let errorPages: CompiledErrorPages
 
     /// Whether `X-Forwarded-*` of this peer is believed.
     func trusts(_ peer: IPEndpoint) -> Bool {
@@ -129,6 +127,7 @@ struct SiteTables {
 
 @safe
 struct CompiledListener {
+    let name: Bytes
     let nameHash: UInt64
     /// Identity across revisions.
     let number: UInt32
@@ -140,15 +139,6 @@ struct CompiledListener {
     let unrouted: UInt32
     let addresses: UnsafeMutablePointer<IPEndpoint>
     let addressCount: Int
-}
-
-struct CompiledRoute: BitwiseCopyable {
-    let request: CompiledRules
-    let response: CompiledRules
-    /// Index into `SiteTables.pools`.
-    let pool: Int
-    let connectNanoseconds: UInt64
-    let responseNanoseconds: UInt64
 }
 
 @safe

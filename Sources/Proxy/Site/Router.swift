@@ -105,12 +105,12 @@ struct Router: BitwiseCopyable {
             guard count > 0 else { return limit }
             let base = unsafe UnsafePointer(name.baseAddress!)
             var best = limit
-            let table = unsafe table(base, count, isSuffix: false, &questions)
-            if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
+            let exact = unsafe table(base, count, isSuffix: false, &questions)
+            if exact >= 0 { best = unsafe tables[exact].route(path, pathCount, before: best, &questions) }
             guard hasSuffixes else { return best }
             for index in 1..<count where unsafe base[index - 1] == 0x2e && index > 1 {
-                let table = unsafe table(base + index, count - index, isSuffix: true, &questions)
-                if table >= 0 { best = unsafe tables[table].route(path, pathCount, before: best, &questions) }
+                let suffix = unsafe table(base + index, count - index, isSuffix: true, &questions)
+                if suffix >= 0 { best = unsafe tables[suffix].route(path, pathCount, before: best, &questions) }
             }
             return best
         }

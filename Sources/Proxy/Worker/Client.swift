@@ -47,6 +47,8 @@ struct Client: BitwiseCopyable {
     var scanned = 0
     /// When something must have happened; 0 for never.
     var deadline: UInt64 = 0
+    /// When the exchange must be over whatever happens; no deadline is set beyond it.
+    var exchangeDeadline = UInt64.max
     /// What the timer wheel is set to; 0 for nothing.
     var timer: UInt64 = 0
 

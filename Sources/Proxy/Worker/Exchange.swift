@@ -25,11 +25,14 @@ struct Exchange: BitwiseCopyable {
     var site: UnsafeMutablePointer<WorkerSite>
     /// Index into the site's routes, and of its listener.
     var route: Int32
+    var listener: Int32
     var series: UInt32
     var head: RequestHead
     var id: RequestID
     var startedAt: UInt64
-    var isTrusted: Bool
+    var origin: RequestOrigin
+    /// Index into the site's pools: the one that answers, once the first attempt has begun.
+    var pool = 0
     var attempts: UInt8 = 0
     /// The number and pool index of the endpoint in use; `EndpointConnection.none` when none is.
     var endpoint = EndpointConnection.none
@@ -66,17 +69,18 @@ struct Exchange: BitwiseCopyable {
     var status = 0
 
     init(
-        client: UInt32, site: UnsafeMutablePointer<WorkerSite>, route: Int32, series: UInt32, head: RequestHead,
-        id: RequestID, startedAt: UInt64, isTrusted: Bool
+        client: UInt32, site: UnsafeMutablePointer<WorkerSite>, route: Int32, listener: Int32, series: UInt32,
+        head: RequestHead, id: RequestID, startedAt: UInt64, origin: RequestOrigin
     ) {
         self.client = client
         unsafe self.site = unsafe site
         self.route = route
+        self.listener = listener
         self.series = series
         self.head = head
         self.id = id
         self.startedAt = startedAt
-        self.isTrusted = isTrusted
+        self.origin = origin
         request = BodyProgress(head.framing)
         bodyOffset = head.length
         clientPersists = head.isPersistent

@@ -21,7 +21,8 @@ extension ProxyWorker {
     mutating func answerAndEnd(_ client: ClientPointer, status: Int) {
         let series = unsafe unroutedSeries(of: client)
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
-        writeAnswer(status, id: makeRequestID(), closes: true, hasBody: true)
+        unsafe writeAnswer(
+            status, id: AnswerID(makeRequestID()), closes: true, hasBody: true, page: errorPage(for: status))
         unsafe sendAnswer(client, persists: false, mayBeSending: true)
     }
 
@@ -41,20 +42,30 @@ extension ProxyWorker {
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
         let hasBody = head.framing != .none
         let persists = persists && head.isPersistent && !hasBody && !isDraining
-        writeAnswer(status, id: makeRequestID(), closes: !persists, hasBody: head.method != .head)
+        unsafe writeAnswer(
+            status, id: AnswerID(makeRequestID()), closes: !persists, hasBody: head.method != .head,
+            page: errorPage(for: status))
         unsafe client.pointee.input.consume(head.length)
         unsafe client.pointee.phase = .idle
         unsafe sendAnswer(client, persists: persists, mayBeSending: hasBody)
     }
 
     /// Composes a whole response in `writer`.
-    mutating func writeAnswer(_ status: Int, id: RequestID, closes: Bool, hasBody: Bool) {
-        let reason = reason(of: status)
+    ///
+    /// - Parameter page: The site's own words for it; nil for ours.
+    mutating func writeAnswer(
+        _ status: Int, id: AnswerID, closes: Bool, hasBody: Bool, page: UnsafePointer<CompiledErrorPage>?
+    ) {
+        let reason = ReasonPhrase.of(status)
         writer.reset()
         writer.append("HTTP/1.1 ")
         writer.append(decimal: status)
         writer.append(" ")
         writer.append(reason)
+        if let page = unsafe page {
+            unsafe writer.append(page.pointee, status: status, id: id, date: date, closes: closes, hasBody: hasBody)
+            return
+        }
         writer.append("\r\nContent-Type: text/plain\r\nContent-Length: ")
         writer.append(decimal: 5 + reason.utf8CodeUnitCount)
         writer.append("\r\nDate: ")
@@ -79,24 +90,6 @@ extension ProxyWorker {
             unsafe continueAfterResponse(client, persists: true)
         } else {
             unsafe endClient(client, mayBeSending: mayBeSending)
-        }
-    }
-
-    private func reason(of status: Int) -> StaticString {
-        switch status {
-        case 200: "OK"
-        case 400: "Bad Request"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 413: "Content Too Large"
-        case 414: "URI Too Long"
-        case 431: "Request Header Fields Too Large"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 505: "HTTP Version Not Supported"
-        default: "Internal Server Error"
         }
     }
 }

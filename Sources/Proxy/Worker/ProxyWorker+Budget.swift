@@ -24,7 +24,7 @@ extension ProxyWorker {
 
     func pool(of exchange: ExchangePointer) -> UnsafeMutablePointer<PoolState> {
         let site = unsafe exchange.pointee.site
-        return unsafe site.pointee.pools + site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        return unsafe site.pointee.pools + exchange.pointee.pool
     }
 
     /// Looks for room at the endpoints of a pool in the balancer's order; full ones are passed over.

@@ -38,10 +38,10 @@ extension ProxyWorker {
         }
         let series = unsafe listenerTable.pointee.series[Int(route)]
         let id = RequestID(high: random.next(), low: random.next())
-        let isTrusted = unsafe tables.pointee.trustedCount > 0 && tables.pointee.trusts(client.pointee.address)
         let exchange = unsafe Exchange(
-            client: client.pointee.slot, site: site, route: route, series: series, head: head, id: id,
-            startedAt: now, isTrusted: isTrusted)
+            client: client.pointee.slot, site: site, route: route, listener: Int32(listener), series: series,
+            head: head,
+            id: id, startedAt: now, origin: origin(of: client, head, tables))
         guard let slot = exchanges.insert(exchange) else {
             unsafe answerWithoutExchange(client, status: 503, series: series, head: head, persists: false)
             return
@@ -51,7 +51,7 @@ extension ProxyWorker {
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
-        unsafe startAttempt(pointer)
+        unsafe act(pointer)
     }
 
     // MARK: attempts
@@ -59,8 +59,8 @@ extension ProxyWorker {
     /// Picks an endpoint and gets a connection to it.
     mutating func startAttempt(_ exchange: ExchangePointer) {
         let site = unsafe exchange.pointee.site
-        let poolIndex = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
-        let pool = unsafe site.pointee.pools + poolIndex
+        unsafe choosePool(exchange)
+        let pool = unsafe site.pointee.pools + exchange.pointee.pool
         if let queue = unsafe pool.pointee.connections.queue {
             unsafe startBoundedAttempt(exchange, pool, queue)
             return
@@ -174,8 +174,7 @@ extension ProxyWorker {
         let number = unsafe exchange.pointee.endpoint
         guard number != EndpointConnection.none else { return }
         let site = unsafe exchange.pointee.site
-        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
-        unsafe site.pointee.pools[pool].requestEnded(exchange.pointee.poolIndex)
+        unsafe site.pointee.pools[exchange.pointee.pool].requestEnded(exchange.pointee.poolIndex)
         unsafe endpoints[Int(number)].active &-= 1
         unsafe exchange.pointee.endpoint = EndpointConnection.none
     }
@@ -203,7 +202,7 @@ extension ProxyWorker {
         let connection = unsafe connections[exchange.pointee.connection]
         unsafe exchange.pointee.connection = EndpointConnection.none
         let site = unsafe exchange.pointee.site
-        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        let pool = unsafe exchange.pointee.pool
         unsafe leaveEndpoint(exchange)
         if unsafe exchange.pointee.hasSentRequest && exchange.pointee.endpointPersists {
             unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].connections.idleNanoseconds)
@@ -224,7 +223,8 @@ extension ProxyWorker {
         let requestIsComplete = unsafe exchange.pointee.request.isComplete
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
         unsafe writeAnswer(
-            status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
+            status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
+            page: errorPage(for: status, exchange))
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         unsafe release(exchange)
         unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)
@@ -250,7 +250,7 @@ extension ProxyWorker {
     }
 
     /// Counts the exchange and gives back what it holds.
-    private mutating func release(_ exchange: ExchangePointer) {
+    mutating func release(_ exchange: ExchangePointer) {
         unsafe statistics.countRequest(
             series: exchange.pointee.series, status: exchange.pointee.status,
             nanoseconds: now &- exchange.pointee.startedAt)
@@ -259,6 +259,7 @@ extension ProxyWorker {
         let site = unsafe exchange.pointee.site
         let client = unsafe clients[exchange.pointee.client]
         unsafe client.pointee.exchange = Client.noExchange
+        unsafe client.pointee.exchangeDeadline = .max
         unsafe client.pointee.phase = .idle
         if unsafe fieldsOwner == exchange.pointee.slot { fieldsOwner = Client.noExchange }
         unsafe exchanges.retire(exchange.pointee.slot)

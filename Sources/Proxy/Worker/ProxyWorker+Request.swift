@@ -10,11 +10,9 @@ extension ProxyWorker {
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
         unsafe restoreFields(exchange, received)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
-        let facts = unsafe RequestFacts(
-            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id,
-            maxForwards: MaxForwards.value(of: exchange.pointee.head, received, fields).map { $0 - 1 })
         unsafe RequestComposer.write(
-            exchange.pointee.head, received, fields, route.pointee.request, facts, into: &writer)
+            exchange.pointee.head, received, fields, route.pointee.request, route.pointee.rewrite,
+            facts(of: exchange, client, route), into: &writer)
         guard !writer.isOverfull else {
             unsafe answer(exchange, status: 431)
             return

@@ -91,17 +91,14 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead, closes: Bool,
         dropsFraming: Bool
     ) {
-        let client = unsafe clients[exchange.pointee.client]
         let request = unsafe exchange.pointee.head
-        let facts = unsafe ResponseFacts(
+        let facts = ResponseFacts(
             closes: closes, switchesProtocol: head.status == 101,
-            statesKeepAlive: !closes && request.minorVersion == 0,
-            dropsTransferEncoding: dropsFraming, client: client.pointee.address, id: exchange.pointee.id)
+            statesKeepAlive: !closes && request.minorVersion == 0, dropsTransferEncoding: dropsFraming)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
-        let host = unsafe Bytes(base: client.pointee.input.bytes + request.hostStart, count: request.hostLength)
         unsafe ResponseComposer.write(
             head, UnsafePointer(connection.pointee.input.bytes), fields, route.pointee.response, facts, date: date,
-            host: host, into: &writer)
+            request: route.pointee.response.partCount > 0 ? view(of: exchange) : nil, into: &writer)
     }
 
     /// The final head is there: decides the framing, sends the head with what is there of the body.

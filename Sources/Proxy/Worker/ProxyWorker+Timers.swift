@@ -3,6 +3,7 @@ import EventLoop
 /// Deadlines. A connection keeps its own; the wheel is touched only when it would fire too late.
 extension ProxyWorker {
     mutating func setDeadline(_ client: ClientPointer, _ deadline: UInt64) {
+        let deadline = unsafe min(deadline, client.pointee.exchangeDeadline)
         unsafe client.pointee.deadline = deadline
         guard unsafe client.pointee.timer == 0 || deadline < client.pointee.timer else { return }
         unsafe client.pointee.timer = deadline
@@ -39,7 +40,13 @@ extension ProxyWorker {
         switch unsafe client.pointee.phase {
         case .idle, .proxyHeader, .lingering: unsafe closeClient(client)
         case .head: unsafe answerAndEnd(client, status: 408)
-        case .exchange: unsafe exchangeTimedOut(exchanges[client.pointee.exchange])
+        case .exchange:
+            let exchange = unsafe exchanges[client.pointee.exchange]
+            if unsafe now >= client.pointee.exchangeDeadline {
+                unsafe requestTimedOut(exchange)
+            } else {
+                unsafe exchangeTimedOut(exchange)
+            }
         }
     }
 

@@ -40,6 +40,8 @@ struct Statistics: ~Copyable {
         /// Not cumulative; the last one is +Inf.
         let buckets: UnsafeMutablePointer<UInt64>
         var nanoseconds: UInt64 = 0
+        /// Cut off by `timeout.request`.
+        var timedOut: UInt64 = 0
 
         init() {
             unsafe codes = .allocate(capacity: Statistics.codes)
@@ -83,6 +85,11 @@ struct Statistics: ~Copyable {
         unsafe block.pointee.buckets[Statistics.bucket(nanoseconds)] &+= 1
     }
 
+    mutating func countTimedOut(series number: UInt32) {
+        let block = unsafe block(Int(number))
+        unsafe block.pointee.timedOut &+= 1
+    }
+
     private mutating func block(_ number: Int) -> UnsafeMutablePointer<Series> {
         if number < seriesCapacity, let block = unsafe series[number] { return unsafe block }
         return unsafe makeBlock(number)
@@ -116,6 +123,10 @@ struct Statistics: ~Copyable {
                 guard count > 0 else { continue }
                 samples.append(
                     Sample("sluice_requests_total", labels + [.init("code", String(code + 100))], Double(count)))
+            }
+            if unsafe block.pointee.timedOut > 0 {
+                samples.append(
+                    Sample("sluice_requests_timed_out_total", labels, unsafe Double(block.pointee.timedOut)))
             }
             var cumulative: UInt64 = 0
             for (bucket, bound) in Statistics.bounds.enumerated() {

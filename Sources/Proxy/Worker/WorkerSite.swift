@@ -142,6 +142,12 @@ struct PoolState {
         return nil
     }
 
+    /// Whether an endpoint is up, not draining and not suspected.
+    var hasUsable: Bool {
+        for index in 0..<count where unsafe usable[index] { return true }
+        return false
+    }
+
     func requestBegan(_ index: Int) { unsafe active[index] &+= 1 }
 
     func requestEnded(_ index: Int) { unsafe active[index] &-= 1 }

@@ -1,0 +1,36 @@
+import Snapshot
+
+/// A route, as workers read it.
+@safe
+struct CompiledRoute: BitwiseCopyable {
+    let name: Bytes
+    let request: CompiledRules
+    let response: CompiledRules
+    let rewrite: CompiledRewrite
+    let targets: CompiledTargets
+    /// nil: the request goes to one of `targets`.
+    let answer: UnsafePointer<CompiledAnswer>?
+    /// Before those of the site.
+    let errorPages: CompiledErrorPages
+    let connectNanoseconds: UInt64
+    let responseNanoseconds: UInt64
+    /// `UInt64.max` for no bound.
+    let requestNanoseconds: UInt64
+
+    init(_ route: Route, arena: Arena) {
+        name = arena.make(route.name)
+        request = CompiledRules(route.request, arena: arena)
+        response = CompiledRules(route.response, arena: arena)
+        rewrite = CompiledRewrite(route.rewrite, arena: arena)
+        targets = CompiledTargets(route.targets, arena: arena)
+        if let answer = route.answer {
+            unsafe self.answer = UnsafePointer(arena.make([CompiledAnswer(answer, arena: arena)]))
+        } else {
+            unsafe answer = nil
+        }
+        errorPages = CompiledErrorPages(route.errorPages, arena: arena)
+        connectNanoseconds = route.connectTimeout.nanosecondsUnsigned
+        responseNanoseconds = route.responseTimeout.nanosecondsUnsigned
+        requestNanoseconds = route.requestTimeout?.nanosecondsUnsigned ?? .max
+    }
+}

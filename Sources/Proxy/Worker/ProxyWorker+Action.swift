@@ -1,0 +1,159 @@
+import EventLoop
+import HTTP1
+import HTTPMessage
+
+/// What a route does with a request: an answer of its own, or a pool.
+extension ProxyWorker {
+    mutating func act(_ exchange: ExchangePointer) {
+        let route = unsafe route(of: exchange)
+        if let answer = unsafe route.pointee.answer {
+            unsafe answerByRoute(exchange, answer)
+            return
+        }
+        let timeout = unsafe route.pointee.requestNanoseconds
+        if timeout != .max { unsafe clients[exchange.pointee.client].pointee.exchangeDeadline = now + timeout }
+        unsafe startAttempt(exchange)
+    }
+
+    func route(of exchange: ExchangePointer) -> UnsafeMutablePointer<CompiledRoute> {
+        unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+    }
+
+    // MARK: pools
+
+    /// Of several pools the one that this attempt goes to: by their shares at the first attempt, and by the shares of
+    /// the others when the pool in use has no usable endpoint.
+    mutating func choosePool(_ exchange: ExchangePointer) {
+        let targets = unsafe route(of: exchange).pointee.targets
+        if targets.count == 1 {
+            unsafe exchange.pointee.pool = targets[0]
+            return
+        }
+        let pools = unsafe exchange.pointee.site.pointee.pools
+        if unsafe exchange.pointee.attempts == 0 {
+            unsafe exchange.pointee.pool = targets[targets.choose(&random)]
+        }
+        guard unsafe !pools[exchange.pointee.pool].hasUsable else { return }
+        // Without any, the pool stays: it may have endpoints that are only suspected.
+        if let place = targets.choose(&random, where: { unsafe pools[$0].hasUsable }) {
+            unsafe exchange.pointee.pool = targets[place]
+        }
+    }
+
+    // MARK: answers of the route
+
+    /// `redirect` and `respond`. A request body that is there already is passed over; with one that is still to come, the
+    /// connection ends after the answer.
+    private mutating func answerByRoute(_ exchange: ExchangePointer, _ answer: UnsafePointer<CompiledAnswer>) {
+        let client = unsafe clients[exchange.pointee.client]
+        guard unsafe passOverBody(exchange, client) else {
+            statistics.malformed &+= 1
+            unsafe exchange.pointee.clientPersists = false
+            unsafe self.answer(exchange, status: HTTP1Error.malformedChunk.status)
+            return
+        }
+        // `https://{host}/` without a host would name the first segment of the path as one.
+        if unsafe answer.pointee.needsHost && exchange.pointee.head.hostLength == 0 {
+            unsafe self.answer(exchange, status: 400)
+            return
+        }
+        let isWhole = unsafe exchange.pointee.request.isComplete
+        let persists = unsafe exchange.pointee.clientPersists && isWhole && !isDraining
+        unsafe writeRouteAnswer(exchange, answer, persists: persists)
+        // What one buffer doesn't hold can't wait for a slow client.
+        guard !writer.isOverfull && writer.count <= BufferPool.blockBytes else {
+            unsafe self.answer(exchange, status: 431)
+            return
+        }
+        unsafe exchange.pointee.status = answer.pointee.status
+        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        unsafe release(exchange)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: !isWhole)
+    }
+
+    /// Takes what is held of the request's body.
+    ///
+    /// - Returns: Whether it is of the right form so far.
+    private mutating func passOverBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
+        while unsafe !exchange.pointee.request.isComplete {
+            let offset = unsafe exchange.pointee.bodyOffset
+            switch unsafe exchange.pointee.request.next(
+                client.pointee.input.bytes + offset, client.pointee.input.count - offset)
+            {
+            case .send(let count):
+                unsafe exchange.pointee.request.advance(count)
+                unsafe exchange.pointee.bodyOffset += count
+            case .skip(let count): unsafe exchange.pointee.bodyOffset += count
+            case .wait: return true
+            case .malformed: return false
+            }
+        }
+        return true
+    }
+
+    private mutating func writeRouteAnswer(
+        _ exchange: ExchangePointer, _ answer: UnsafePointer<CompiledAnswer>, persists: Bool
+    ) {
+        let answer = unsafe answer.pointee
+        let rules = unsafe route(of: exchange).pointee.response
+        var request = unsafe view(of: exchange)
+        request.status = answer.status
+        writer.reset()
+        writer.append("HTTP/1.1 ")
+        writer.append(decimal: answer.status)
+        writer.append(" ")
+        writer.append(ReasonPhrase.of(answer.status))
+        writer.append("\r\n")
+        if answer.contentType.count > 0, !rules.drops("content-type") {
+            writer.append("Content-Type: ")
+            writer.append(answer.contentType)
+            writer.append("\r\n")
+        }
+        if answer.statesLength {
+            writer.append("Content-Length: ")
+            writer.append(decimal: answer.body.count)
+            writer.append("\r\n")
+        }
+        writer.append("Date: ")
+        date.write(to: &writer)
+        writer.append("\r\n")
+        if !rules.drops("x-request-id") {
+            writer.append("X-Request-Id: ")
+            unsafe writer.append(answerID(of: exchange))
+            writer.append("\r\n")
+        }
+        if answer.location.count > 0, !rules.drops("location") {
+            writer.append("Location: ")
+            LocationWriter.write(answer.location, request, into: &writer)
+            writer.append("\r\n")
+        }
+        for index in 0..<rules.partCount { request.write(rules[index], in: .field, to: &writer) }
+        if !persists {
+            writer.append("Connection: close\r\n")
+        } else if unsafe exchange.pointee.head.minorVersion == 0 {
+            writer.append("Connection: keep-alive\r\n")
+        }
+        writer.append("\r\n")
+        if unsafe exchange.pointee.head.method != .head { writer.append(answer.body) }
+    }
+
+    // MARK: answers of the proxy
+
+    /// The route's page for a status, or the site's.
+    func errorPage(for status: Int, _ exchange: ExchangePointer) -> UnsafePointer<CompiledErrorPage>? {
+        if let page = unsafe route(of: exchange).pointee.errorPages.page(for: status) { return unsafe page }
+        return unsafe exchange.pointee.site.pointee.tables.pointee.errorPages.page(for: status)
+    }
+
+    /// The current site's page for a status of a request without a route.
+    func errorPage(for status: Int) -> UnsafePointer<CompiledErrorPage>? {
+        guard let site = unsafe site else { return nil }
+        return unsafe site.pointee.tables.pointee.errorPages.page(for: status)
+    }
+
+    /// `timeout.request` has passed.
+    mutating func requestTimedOut(_ exchange: ExchangePointer) {
+        unsafe statistics.countTimedOut(series: exchange.pointee.series)
+        unsafe answer(exchange, status: 504)
+    }
+}

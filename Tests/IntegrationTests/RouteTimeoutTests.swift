@@ -1,0 +1,90 @@
+import Foundation
+import TestKit
+import Testing
+
+extension IntegrationTests {
+    @Suite("Timeouts of routes")
+    struct RouteTimeoutTests {
+        @Test("a request without a response in time is answered with 504, and counted")
+        func noResponse() throws {
+            try Lab.run { lab in
+                let gate = Gate()
+                let app = try lab.http { request in
+                    if request.head.target == "/slow" { try gate.wait() }
+                    return .response("x")
+                }
+                let port = try Ports.unused()
+                let site = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, route: "timeout: {request: 300ms, response: 20s}"))
+                let client = try HTTPConnection(to: port)
+                #expect(try client.request("/").status == 200)
+                let started = ContinuousClock.now
+                #expect(try client.request("/slow").status == 504)
+                let waited = ContinuousClock.now - started
+                #expect(waited >= .milliseconds(290) && waited < .seconds(10), "\(waited)")
+                // The connection goes on, and its next request has a time of its own.
+                #expect(try client.request("/").status == 200)
+                #expect(
+                    try site.control.request("GET", "/metrics").text.contains(
+                        #"sluice_requests_timed_out_total{listener="web",route="main"} 1"#))
+                gate.open()
+            }
+        }
+
+        @Test("a response that has begun is cut off")
+        func cutOff() throws {
+            try Lab.run { lab in
+                let gate = Gate()
+                let app = try lab.scripted { connection in
+                    _ = try connection.receive()
+                    try connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+                    try gate.wait()
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, route: "timeout: {request: 300ms}"))
+                let client = try HTTPConnection(to: port)
+                try client.socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.responseHead().status == 200)
+                #expect(try client.isCutOff())
+                gate.open()
+            }
+        }
+
+        @Test("a body that keeps moving doesn't extend the time")
+        func movingBody() throws {
+            try Lab.run { lab in
+                let app = try lab.scripted { connection in
+                    _ = try connection.receive()
+                    try connection.socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                    while true {
+                        try connection.socket.send("1\r\nx\r\n")
+                        usleep(20_000)
+                    }
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, route: "timeout: {request: 500ms}"))
+                let client = try HTTPConnection(to: port)
+                try client.socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.responseHead().status == 200)
+                #expect(try client.isCutOff())
+            }
+        }
+    }
+}
+
+extension HTTPConnection {
+    /// Whether the peer ends the stream inside a body, having read what came before.
+    ///
+    /// - Throws: `SystemCallError` with `EAGAIN` when it doesn't within the socket's time limit.
+    fileprivate func isCutOff() throws -> Bool {
+        _ = takeBufferedBytes()
+        do {
+            while try !socket.receive().isEmpty {}
+            return true
+        } catch let error as SystemCallError where error.errno == ECONNRESET {
+            return true
+        }
+    }
+}
