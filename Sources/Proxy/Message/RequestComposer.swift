@@ -6,6 +6,8 @@ import Snapshot
 /// What composing a request head needs to know besides the received head.
 struct RequestFacts {
     var client: IPEndpoint
+    /// Where the request goes, for one that names no host; nil for a Unix socket.
+    var endpoint: IPEndpoint?
     /// The peer's `X-Forwarded-*` and `X-Request-Id` are believed.
     var isTrusted: Bool
     var id: RequestID
@@ -16,23 +18,16 @@ struct RequestFacts {
 /// Writes the head that goes to the endpoint.
 ///
 /// Lines that stay are copied as they came, in runs as long as possible; hop-by-hop fields (RFC 9110 §7.6.1), the
-/// forwarding fields and what the rules drop are left out, and ours follow.
+/// forwarding fields, what only looks like one of these, and what the rules drop are left out, and ours follow. What servers
+/// have been seen to read in different ways goes out in one spelling: path, `Host`, framing.
 enum RequestComposer {
     static func write(
         _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
         _ rules: CompiledRules, _ facts: RequestFacts, into out: inout HeadWriter
     ) {
         out.reset()
-        if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 {
-            unsafe out.append(received, head.methodLength + 1)
-            if head.originLength == 0 {
-                out.append(head.method == .options ? "*" : "/")
-            } else {
-                // An absolute target with a query but no path (RFC 9112 §3.2.1).
-                if unsafe received[head.originStart] == 0x3f { out.append("/") }
-                unsafe out.append(received + head.originStart, head.originLength)
-            }
-            out.append(" HTTP/1.1\r\n")
+        if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 || !head.isPathNormal {
+            unsafe writeRequestLine(head, received, &out)
         } else {
             unsafe out.append(received, head.targetStart + head.targetLength + 11)
         }
@@ -52,10 +47,29 @@ enum RequestComposer {
         out.append("\r\n")
     }
 
+    /// The target in origin form and normal, and our version.
+    private static func writeRequestLine(
+        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ out: inout HeadWriter
+    ) {
+        unsafe out.append(received, head.methodLength + 1)
+        if head.originLength == 0 {
+            out.append(head.method == .options ? "*" : "/")
+        } else {
+            let origin = unsafe received + head.originStart
+            // An absolute target with a query but no path (RFC 9112 §3.2.1).
+            if head.pathLength == 0 { out.append("/") }
+            unsafe out.append(normalPath: origin, head.pathLength)
+            unsafe out.append(origin + head.pathLength, head.originLength - head.pathLength)
+        }
+        out.append(" HTTP/1.1\r\n")
+    }
+
     /// Indices of received fields that matter for ours; -1 for none.
     private struct Received {
         var requestID = -1
         var hasForwardedFor = false
+        /// The framing field when its line was left out for its spelling.
+        var framing = FieldID.other
     }
 
     private static func copyFields(
@@ -68,13 +82,19 @@ enum RequestComposer {
             let field = fields[index]
             var isDropped = false
             switch field.id {
-            case .other, .contentLength, .transferEncoding, .date, .expect, .trailer, .via: break
-            case .connection, .keepAlive, .proxyConnection, .te, .upgrade: isDropped = true
-            case .host: isDropped = head.isAbsolute
+            case .other, .date, .trailer, .via: break
+            case .connection, .keepAlive, .proxyConnection, .te, .upgrade, .lookalike: isDropped = true
+            // RFC 9110 §10.1.1: a client of HTTP/1.0 can't mean it.
+            case .expect: isDropped = head.minorVersion == 0
+            case .host: isDropped = unsafe head.isAbsolute || !PlainField.isPlain(field, received)
+            case .contentLength, .transferEncoding:
+                isDropped = unsafe !PlainField.isPlain(field, received)
+                if isDropped { noted.framing = field.id }
             case .xForwardedFor:
                 isDropped = true
                 noted.hasForwardedFor = true
-            case .xForwardedHost, .xForwardedProto, .xRealIP: isDropped = !facts.isTrusted
+            case .forwarded, .xForwardedHost, .xForwardedOther, .xForwardedProto, .xRealIP:
+                isDropped = !facts.isTrusted
             case .xRequestID:
                 isDropped = !facts.isTrusted || noted.requestID >= 0
                 if facts.isTrusted && noted.requestID < 0 { noted.requestID = index }
@@ -83,8 +103,9 @@ enum RequestComposer {
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }
-            if !isDropped, head.facts.namesHopByHopFields, field.id != .host,
-                field.id != .contentLength, field.id != .transferEncoding,
+            // Fields that the proxy knows stay with the message, whatever `Connection` says: a client could have others
+            // believe what it chose by having them taken away.
+            if !isDropped, head.facts.namesHopByHopFields, field.id == .other,
                 unsafe ConnectionOptions.names(field, received, fields)
             {
                 isDropped = true
@@ -96,12 +117,27 @@ enum RequestComposer {
         }
         let fieldsEnd = head.length - 2
         if fieldsEnd > runStart { unsafe out.append(received + runStart, fieldsEnd - runStart) }
-        if head.isAbsolute {
+        if noted.framing != .other { PlainField.writeFraming(head.facts, &out) }
+        unsafe writeHost(head, received, fields, rules, facts, &out)
+        return noted
+    }
+
+    /// RFC 9112 §3.2: one `Host`, always. Where there is none to keep it is the target's authority, and for a client of
+    /// HTTP/1.0 that named no host the endpoint itself.
+    private static func writeHost(
+        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable, _ rules: CompiledRules,
+        _ facts: RequestFacts, _ out: inout HeadWriter
+    ) {
+        if rules.setsHost { return }
+        if !head.namesHost {
+            out.append("Host: ")
+            if let endpoint = facts.endpoint { out.append(authority: endpoint) } else { out.append("localhost") }
+            out.append("\r\n")
+        } else if unsafe head.isAbsolute || !PlainField.isPlain(fields[head.facts.hostIndex], received) {
             out.append("Host: ")
             unsafe out.append(received + head.hostStart, head.hostLength)
             out.append("\r\n")
         }
-        return noted
     }
 
     private static func writeForwarding(

@@ -61,7 +61,8 @@ extension ProxyWorker {
             return unsafe router.route(host: host, head.hostLength, path: path, head.pathLength)
         }
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: head.pathLength + 1) { normal in
-            let count = unsafe NormalPath.write(path, head.pathLength, to: normal.baseAddress!)
+            let length = unsafe NormalPath.write(path, head.pathLength, to: normal.baseAddress!)
+            let count = unsafe NormalPath.mergeSlashes(normal.baseAddress!, length)
             return unsafe router.route(host: host, head.hostLength, path: normal.baseAddress!, count)
         }
     }
@@ -104,7 +105,7 @@ extension ProxyWorker {
         /// The connection broke after (part of) the request was sent.
         case broken
         /// The endpoint answered with bytes that are no response.
-        case malformed
+        case malformed(HTTP1Error)
         case responseTimeout
     }
 
@@ -142,8 +143,8 @@ extension ProxyWorker {
             unsafe endpoints[Int(number)].retriesAfterReset &+= 1
             unsafe startAttempt(exchange)
             return
-        case .malformed:
-            statistics.malformed &+= 1
+        case .malformed(let error):
+            noteMalformedResponse(number, error)
             unsafe exchange.pointee.failureStatus = 502
         case .responseTimeout: unsafe exchange.pointee.failureStatus = 504
         }
@@ -178,10 +179,11 @@ extension ProxyWorker {
         let requestIsComplete = unsafe exchange.pointee.hasSentRequest
         if unsafe exchange.pointee.connection != EndpointConnection.none { unsafe freeEndpoint(exchange) }
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
+        let mayBeSending = unsafe exchange.pointee.head.isPersistent
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         unsafe release(exchange)
         if requestIsComplete {
-            unsafe continueAfterResponse(client, persists: persists)
+            unsafe continueAfterResponse(client, persists: persists, mayBeSending: mayBeSending)
         } else {
             unsafe endClient(client, mayBeSending: true)
         }
@@ -216,8 +218,9 @@ extension ProxyWorker {
         unsafe writeAnswer(
             status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        let mayBeSending = unsafe !requestIsComplete || exchange.pointee.head.isPersistent
         unsafe release(exchange)
-        unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)
     }
 
     /// Ends the exchange by closing both sides.

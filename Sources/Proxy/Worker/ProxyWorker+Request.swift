@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import NodeAgent
 
 /// The request on its way to the endpoint: head, then body as it comes.
 extension ProxyWorker {
@@ -11,7 +12,9 @@ extension ProxyWorker {
         unsafe restoreFields(exchange, received)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         let facts = unsafe RequestFacts(
-            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id,
+            client: client.pointee.address,
+            endpoint: exchange.pointee.head.namesHost ? nil : address(of: connection.pointee.endpoint),
+            isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id,
             maxForwards: MaxForwards.value(of: exchange.pointee.head, received, fields).map { $0 - 1 })
         unsafe RequestComposer.write(
             exchange.pointee.head, received, fields, route.pointee.request, facts, into: &writer)
@@ -24,7 +27,8 @@ extension ProxyWorker {
         if unsafe !exchange.pointee.request.isComplete {
             switch unsafe exchange.pointee.request.next(received + offset, client.pointee.input.count - offset) {
             case .send(let count): bodyCount = count
-            case .wait, .skip: break
+            case .skip(let count): unsafe exchange.pointee.bodyOffset += count
+            case .wait: break
             case .malformed:
                 unsafe refuseBody(exchange)
                 return
@@ -59,6 +63,12 @@ extension ProxyWorker {
         if unsafe !exchange.pointee.request.isComplete, sent == headCount + bodyCount {
             unsafe pumpRequest(exchange)
         }
+    }
+
+    /// What an endpoint is called in `Host` when a request names no host; nil for a Unix socket.
+    private func address(of endpoint: UInt32) -> IPEndpoint? {
+        guard case .ip(let address) = endpointKeys[Int(endpoint)].address else { return nil }
+        return address
     }
 
     /// Keeps the unsent rest of a composed head.
@@ -99,9 +109,10 @@ extension ProxyWorker {
     }
 
     private mutating func refuseBody(_ exchange: ExchangePointer) {
-        statistics.malformed &+= 1
+        let error = unsafe exchange.pointee.request.fault
+        unsafe noteMalformedRequest(clients[exchange.pointee.client].pointee.address, error)
         unsafe exchange.pointee.clientPersists = false
-        unsafe answer(exchange, status: HTTP1Error.malformedChunk.status)
+        unsafe answer(exchange, status: error.status)
     }
 
     /// Moves the body on until one side would block.
