@@ -33,6 +33,11 @@ package func isAuthority(_ text: Span<UInt8>, portRequired: Bool = false) -> Boo
     guard text[position] == 0x3a else { return false }
     let digits = text.count - position - 1
     guard digits <= 5, digits > 0 || !portRequired else { return false }
-    for index in position + 1..<text.count where text[index] &- 0x30 > 9 { return false }
-    return true
+    var port = 0
+    for index in position + 1..<text.count {
+        let digit = text[index] &- 0x30
+        guard digit <= 9 else { return false }
+        port = port * 10 + Int(digit)
+    }
+    return port <= 65_535
 }

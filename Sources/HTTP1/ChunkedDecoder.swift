@@ -19,6 +19,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     private var remaining: UInt64 = 0
     private var digits = 0
     private var lineBytes = 0
+    private var trailerName = TrailerName()
 
     package init() {}
 
@@ -27,13 +28,18 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         case data(Int)
         /// The next `count` bytes are framing.
         case framing(Int)
+        /// The next `count` bytes are a chunk extension: for this hop alone, and not to be passed on (§7.1.1).
+        case chunkExtension(Int)
         /// The next `count` bytes are framing, and the body ends with them.
         case end(Int)
         /// No bytes left to look at.
         case more
-        /// No chunked body, and so at every later call.
+        /// No chunked body, and so at every later call: see `fault`.
         case malformed
     }
+
+    /// Why the body is malformed.
+    package private(set) var fault = HTTP1Error.malformedChunk
 
     package var hasEnded: Bool { state == .ended }
 
@@ -47,7 +53,19 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
             return .data(count)
         }
         var position = start
+        if isExtension(bytes[start]) {
+            state = .sizeExtension
+            while position < bytes.count, bytes[position] != 0x0d {
+                guard take(bytes[position]) else {
+                    state = .failed
+                    return .malformed
+                }
+                position += 1
+            }
+            return .chunkExtension(position - start)
+        }
         while position < bytes.count {
+            if isExtension(bytes[position]) { return .framing(position - start) }
             guard take(bytes[position]) else {
                 state = .failed
                 return .malformed
@@ -57,6 +75,15 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
             if state == .ended { return .end(position - start) }
         }
         return .framing(position - start)
+    }
+
+    /// Whether a byte belongs to the extension of a chunk, which ends before its line's CR.
+    private func isExtension(_ byte: UInt8) -> Bool {
+        switch state {
+        case .size: byte == 0x3b && digits > 0
+        case .sizeExtension: byte != 0x0d
+        default: false
+        }
     }
 
     /// One byte of framing.
@@ -72,12 +99,8 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
                 remaining = remaining << 4 | UInt64(digit)
                 return digits <= ChunkedDecoder.sizeDigitsMax
             }
-            guard digits > 0 else { return false }
-            switch byte {
-            case 0x0d: state = .sizeLineFeed
-            case 0x3b: state = .sizeExtension
-            default: return false
-            }
+            guard digits > 0, byte == 0x0d else { return false }
+            state = .sizeLineFeed
         case .sizeExtension:
             if byte == 0x0d {
                 state = .sizeLineFeed
@@ -101,10 +124,20 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
                 state = .endLineFeed
             } else {
                 guard HTTPSyntax.isTokenByte(byte) else { return false }
+                trailerName = TrailerName()
+                trailerName.append(byte)
                 state = .trailerName
             }
         case .trailerName:
-            if byte == 0x3a { state = .trailerValue } else { return HTTPSyntax.isTokenByte(byte) }
+            guard byte == 0x3a else {
+                trailerName.append(byte)
+                return HTTPSyntax.isTokenByte(byte)
+            }
+            guard !trailerName.isForbidden else {
+                fault = .forbiddenTrailer
+                return false
+            }
+            state = .trailerValue
         case .trailerValue:
             if byte == 0x0d {
                 state = .trailerLineFeed

@@ -1,5 +1,5 @@
-/// Why the bytes of a peer are no HTTP/1 message that may be passed on. Each has its counter and log word.
-package enum HTTP1Error: UInt8, Error, CaseIterable, Sendable {
+/// Why the bytes of a peer are no HTTP/1 message that may be passed on. Each has its counter and its word in the log.
+package enum HTTP1Error: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     case malformedRequestLine
     case malformedStatusLine
     /// Not HTTP/1.0 or HTTP/1.1.
@@ -18,8 +18,21 @@ package enum HTTP1Error: UInt8, Error, CaseIterable, Sendable {
     case unsupportedTransferCoding
     case missingHost
     case malformedHost
+    /// No form of RFC 9112 §3.2, or with bytes or escapes that a URI can't have.
     case malformedTarget
+    /// More empty lines before a request line than are passed over.
+    case tooManyEmptyLines
+    /// A chunk that is none, or a trailer section with a line that is no field.
     case malformedChunk
+    /// A trailer field that frames, routes or authorises a message (RFC 9110 §6.5.1).
+    case forbiddenTrailer
+    /// A 1xx response that says that a body follows (RFC 9110 §8.6, RFC 9112 §6.1).
+    case interimWithBody
+    case tooManyInterimResponses
+    /// 101 where no upgrade was asked for.
+    case unaskedSwitch
+    /// The connection ended inside a response's head.
+    case truncatedHead
 
     /// The status that answers a request with this fault.
     package var status: Int {
@@ -28,6 +41,33 @@ package enum HTTP1Error: UInt8, Error, CaseIterable, Sendable {
         case .targetTooLong: 414
         case .unsupportedVersion: 505
         default: 400
+        }
+    }
+
+    /// The fault in the words of logs and metrics: lower case and hyphens.
+    package var reason: StaticString {
+        switch self {
+        case .malformedRequestLine: "request-line"
+        case .malformedStatusLine: "status-line"
+        case .unsupportedVersion: "version"
+        case .malformedField: "field"
+        case .bareLineEnd: "bare-line-end"
+        case .headTooLarge: "head-too-large"
+        case .targetTooLong: "request-line-too-long"
+        case .tooManyFields: "too-many-fields"
+        case .ambiguousLength: "ambiguous-length"
+        case .malformedLength: "content-length"
+        case .unsupportedTransferCoding: "transfer-encoding"
+        case .missingHost: "no-host"
+        case .malformedHost: "host"
+        case .malformedTarget: "target"
+        case .tooManyEmptyLines: "empty-lines"
+        case .malformedChunk: "chunk"
+        case .forbiddenTrailer: "trailer"
+        case .interimWithBody: "interim-with-body"
+        case .tooManyInterimResponses: "too-many-interim-responses"
+        case .unaskedSwitch: "unasked-switch"
+        case .truncatedHead: "truncated-head"
         }
     }
 }

@@ -13,14 +13,16 @@ package struct RequestHead: BitwiseCopyable, Sendable {
     package var originLength = 0
     /// The part of the origin form before `?`.
     package var pathLength = 0
-    /// The path has neither an escape nor a dot segment: it is its own normal form (RFC 3986 §6.2.2). A query
-    /// with one of these may make this false, too.
+    /// The path has no escape, no segment that begins with a dot and no empty one: it is its own normal form
+    /// (RFC 3986 §6.2.2).
     package var isPathNormal = true
     /// The authority: of an absolute target, else the value of `Host`.
     package var hostStart = 0
     package var hostLength = 0
     /// The target was in absolute form: `Host` must be sent as the authority (RFC 9112 §3.2.2).
     package var isAbsolute = false
+    /// There is an authority or a `Host`, even if it is empty; only HTTP/1.0 may have neither.
+    package var namesHost: Bool { isAbsolute || facts.hostCount > 0 }
     package var minorVersion: UInt8 = 1
     /// Bytes of the head, the empty line included.
     package var length = 0
@@ -66,6 +68,9 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         guard case .complete = outcome else { return outcome }
         return checkHost(bytes, fields)
     }
+
+    /// Empty lines before a request that are passed over: what careless clients send after a body, no more.
+    package static let emptyLinesMax = 8
 
     /// Bytes of empty lines (CRLF) at the front, which a server ignores (RFC 9112 §2.2).
     package static func leadingEmptyLines(_ bytes: Span<UInt8>) -> Int {
@@ -140,15 +145,32 @@ package struct RequestHead: BitwiseCopyable, Sendable {
             originLength = target.count - end
         }
         pathLength = originLength
-        let offset = originStart - targetStart
-        for index in 0..<originLength {
-            let byte = target[offset + index]
-            // A fragment never belongs into a request (RFC 9112 §3.2.1).
-            if byte == 0x23 { return .failed(.malformedTarget) }
-            if byte == 0x3f && pathLength == originLength { pathLength = index }
-            // "%", or a segment that begins with a dot.
-            if byte == 0x25 || byte == 0x2e && index > 0 && target[offset + index - 1] == 0x2f {
+        return checkOrigin(target.extracting(originStart - targetStart..<target.count))
+    }
+
+    /// RFC 3986 §3.3–§3.4: finds where the path ends and whether it is normal, and refuses what servers read in several
+    /// ways. In a query only what no URI may hold at all is refused: browsers send the rest as it was typed.
+    private mutating func checkOrigin(_ origin: Span<UInt8>) -> ParseOutcome {
+        var isPath = true
+        for index in 0..<origin.count {
+            switch origin[index] {
+            case 0x3f where isPath:
+                isPath = false
+                pathLength = index
+            // A segment that begins with a dot or is empty.
+            case 0x2e where isPath && index > 0 && origin[index - 1] == 0x2f,
+                0x2f where isPath && index > 0 && origin[index - 1] == 0x2f:
                 isPathNormal = false
+            case 0x25 where isPath:
+                isPathNormal = false
+                guard index + 2 < origin.count, let high = hexDigit(origin[index + 1]),
+                    let low = hexDigit(origin[index + 2]), high << 4 | low != 0
+                else { return .failed(.malformedTarget) }
+            // Some servers take "\" for a slash.
+            case 0x5c where isPath: return .failed(.malformedTarget)
+            // A fragment never belongs into a request (RFC 9112 §3.2.1), a byte beyond ASCII not into a URI.
+            case 0x23, 0x80...0xff: return .failed(.malformedTarget)
+            default: break
             }
         }
         return .complete

@@ -23,8 +23,12 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
     /// Whether the endpoint's connection may serve another request, as far as the fields say.
     package var isPersistent: Bool {
         if facts.closes { return false }
+        // What a 204 must not announce (RFC 9110 §8.6) may still follow it.
+        if status == 204 && announcesBody { return false }
         return minorVersion >= 1 || facts.keepsAlive
     }
+
+    private var announcesBody: Bool { facts.isChunked || facts.hasContentLength && facts.contentLength > 0 }
 
     /// RFC 9112 §6.3: the rules for responses, in their order. After a 2xx to CONNECT comes a tunnel, whatever
     /// the fields say: bytes until the connection ends.
@@ -65,10 +69,14 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         guard bytes[statusLineEnd] == 0x0d, bytes[statusLineEnd + 1] == 0x0a else {
             return .failed(fault(bytes[statusLineEnd]))
         }
-        return FieldParser.parse(
+        let outcome = FieldParser.parse(
             bytes, from: statusLineEnd + 2, minorVersion: minorVersion, limits: limits, into: &fields, &facts,
             end: &length)
+        // A body behind an interim response would be read as the next response.
+        if outcome == .complete && status < 200 && announcesBody { return .failed(.interimWithBody) }
+        return outcome
     }
+
     /// What to make of less than the shortest status line: what no further byte can mend is refused at once.
     private func truncated(_ bytes: Span<UInt8>, _ count: Int, _ limits: HeadLimits) -> ParseOutcome {
         if firstStray(bytes, 0..<count, "HTTP/0.0 ") != nil { return .failed(.malformedStatusLine) }

@@ -10,6 +10,17 @@ package enum HTTPSyntax {
         }
     }
 
+    /// A byte of a field name as names are compared where gateways make variables of them: letters in lower case, and
+    /// everything that is neither letter nor digit as a hyphen.
+    @inlinable
+    package static func foldedName(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case 0x30...0x39, 0x61...0x7a: byte
+        case 0x41...0x5a: byte | 0x20
+        default: 0x2d
+        }
+    }
+
     /// `token`: a method or a field name; at least one byte.
     package static func isToken(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy(isTokenByte)

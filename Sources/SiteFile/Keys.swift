@@ -90,10 +90,11 @@ enum LimitsKeys {
     private static let standard = Limits()
     static let head = Key(
         "head", .size(1024...60 * 1024), default: standard.headBytesMax,
-        "Bytes of a request's first line and fields; more is answered with 431.")
+        "Bytes of a message's first line and fields. A longer request is answered with 431, or 414 when its first line alone is too long; a longer response becomes 502."
+    )
     static let headers = Key(
         "headers", .integer(1...250), default: standard.fieldCountMax,
-        "Field lines in one head; more is answered with 431.")
+        "Field lines in one head. A request with more is answered with 431; a response with more becomes 502.")
     static let connections = Key(
         "connections", .integer(1...1_000_000), default: standard.connectionCountMax,
         "Client connections that one node has open at a time.")

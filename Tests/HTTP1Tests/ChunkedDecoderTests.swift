@@ -145,3 +145,49 @@ struct ChunkedDecoderTests {
         }
     }
 }
+
+@Suite("Trailer fields, RFC 9110 §6.5.1")
+struct TrailerTests {
+    private func verdict(_ name: String) -> ChunkedRun.Verdict {
+        let bytes = octets("3\r\nabc\r\n0\r\nA: b\r\n\(name): c\r\n\r\n")
+        let run = ChunkedRun(bytes)
+        #expect(ChunkedRun(bytes) { _ in 1 } == run)
+        return run.verdict
+    }
+
+    @Test("a name that may not come last, in any case and with any separator", arguments: ChunkedRun.forbiddenTrailers)
+    func forbidden(name: String) {
+        for name in [name, name.uppercased(), name.replacing("-", with: "_"), name.replacing("-", with: ".")] {
+            #expect(verdict(name) == .malformed, "\(name)")
+        }
+    }
+
+    @Test("names beside those pass", arguments: ChunkedRun.forbiddenTrailers)
+    func neighbours(name: String) {
+        for other in [name + "s", "x" + name, String(name.dropLast()) + "0"] {
+            #expect(verdict(other) == .ended, "\(other)")
+        }
+    }
+
+    @Test("the fault says which it is")
+    func fault() {
+        for (text, fault) in [
+            ("0\r\nHost: a\r\n", HTTP1Error.forbiddenTrailer), ("0\r\nA b\r\n", .malformedChunk),
+            ("x", .malformedChunk),
+        ] {
+            var decoder = ChunkedDecoder()
+            let bytes = octets(text)
+            var position = 0
+            withExactCopy(of: bytes) { span in
+                while true {
+                    switch decoder.step(span, from: position) {
+                    case .data(let count), .framing(let count), .chunkExtension(let count), .end(let count):
+                        position += count
+                    case .more, .malformed: return
+                    }
+                }
+            }
+            #expect(decoder.fault == fault)
+        }
+    }
+}

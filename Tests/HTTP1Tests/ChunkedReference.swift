@@ -17,6 +17,7 @@ struct ChunkedRun: Equatable {
         var decoder = ChunkedDecoder()
         var data: [UInt8] = []
         var end = 0
+        var isInExtension = false
         while end < bytes.count {
             let start = end
             end = min(bytes.count, start + max(1, piece(start)))
@@ -25,9 +26,16 @@ struct ChunkedRun: Equatable {
                 while true {
                     let step = decoder.step(span, from: position)
                     switch step {
-                    case .data(let count), .framing(let count), .end(let count):
+                    case .data(let count), .framing(let count), .chunkExtension(let count), .end(let count):
                         precondition(
                             count > 0 && count <= span.count - position, "\(step) at \(position) of \(span.count)")
+                        if case .chunkExtension = step {
+                            precondition(
+                                bytes[start + position] == 59 || isInExtension, "no extension at \(start + position)")
+                            isInExtension = true
+                        } else {
+                            isInExtension = false
+                        }
                         if case .data = step {
                             data.append(contentsOf: bytes[start + position..<start + position + count])
                         }
@@ -64,6 +72,14 @@ struct ChunkedRun: Equatable {
         self.length = length
     }
 
+    /// RFC 9110 §6.5.1.
+    static let forbiddenTrailers: Set<String> = [
+        "authorization", "cache-control", "connection", "content-encoding", "content-length", "content-range",
+        "content-type", "cookie", "expect", "forwarded", "host", "keep-alive", "max-forwards", "proxy-authorization",
+        "proxy-connection", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-forwarded-for",
+        "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-request-id",
+    ]
+
     /// The same by whole lines, written from RFC 9112 §7.1. Only `unfinished` where a line has no end yet.
     static func reference(_ bytes: [UInt8]) -> ChunkedRun {
         var rest = bytes[...]
@@ -98,7 +114,9 @@ struct ChunkedRun: Equatable {
             guard rest.startIndex - start <= ChunkedDecoder.lineBytesMax else { return run(.malformed) }
             if line.isEmpty { return run(.ended) }
             let name = line.prefix { $0 != 58 }
+            let folded = String(octets: name.map(HTTPSyntax.foldedName))
             guard !name.isEmpty, name.count < line.count, name.allSatisfy(HTTPSyntax.isTokenByte),
+                !forbiddenTrailers.contains(folded),
                 line.allSatisfy(HTTPSyntax.isFieldValueByte)
             else { return run(.malformed) }
         }

@@ -171,6 +171,11 @@ struct HostileRequestTests {
         ("CONNECT a:80/ HTTP/1.1", .malformedTarget),
         ("CONNECT http://a:80/ HTTP/1.1", .malformedTarget), ("CONNECT u@a:80 HTTP/1.1", .malformedTarget),
         ("CONNECT a:80#b HTTP/1.1", .malformedTarget),
+        ("GET /caf\u{e9} HTTP/1.1", .malformedTarget), ("GET /?\u{c3}\u{a9} HTTP/1.1", .malformedTarget),
+        ("GET /a\\..\\b HTTP/1.1", .malformedTarget), ("GET /% HTTP/1.1", .malformedTarget),
+        ("GET /%4 HTTP/1.1", .malformedTarget), ("GET /%zz HTTP/1.1", .malformedTarget),
+        ("GET /a%00b HTTP/1.1", .malformedTarget), ("GET http://a/%00 HTTP/1.1", .malformedTarget),
+        ("GET http://a:65536/ HTTP/1.1", .malformedHost), ("CONNECT a:65536 HTTP/1.1", .malformedTarget),
         ("CONNECT [::1] HTTP/1.1", .malformedTarget), ("CONNECT a:http HTTP/1.1", .malformedTarget),
     ])
 

@@ -61,11 +61,18 @@ struct HostileResponseTests {
         ("X: y\r\n\nZ: z", .bareLineEnd), ("X: y\n\nbody", .bareLineEnd),
     ])
 
+    static let interim = [
+        HostileCase("HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", .interimWithBody),
+        HostileCase("HTTP/1.1 101 Switching Protocols\r\nTransfer-Encoding: chunked\r\n\r\n", .interimWithBody),
+        HostileCase("HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n", .interimWithBody),
+        HostileCase("HTTP/1.0 199 X\r\nContent-Length: 1\r\n\r\n", .interimWithBody),
+    ]
+
     static let old = [
         HostileCase("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .unsupportedTransferCoding)
     ]
 
-    static let all = lines + fields + old
+    static let all = lines + fields + interim + old
 
     @Test("are refused, and say why", arguments: all)
     func refused(hostile: HostileCase) {

@@ -100,7 +100,7 @@ struct ReferenceRequest {
         let isOld = words[2] == Array("HTTP/1.0".utf8)
         guard isOld || words[2] == Array("HTTP/1.1".utf8) else { return nil }
         guard !method.isEmpty, method.allSatisfy(HTTPSyntax.isTokenByte) else { return nil }
-        guard !target.isEmpty, target.allSatisfy({ $0 > 32 && $0 != 127 }), !target.contains(35) else { return nil }
+        guard !target.isEmpty, target.allSatisfy({ $0 > 32 && $0 != 127 }), isURIText(target) else { return nil }
 
         let hosts = head.values("host")
         guard hosts.count <= 1, isOld || hosts.count == 1 else { return nil }
@@ -125,6 +125,7 @@ struct ReferenceRequest {
         } else {
             return nil
         }
+        guard isPathText(origin.prefix { $0 != 63 }) else { return nil }
 
         guard let body = head.bodyLength(version: words[2]) else { return nil }
         framing = body.isChunked ? .chunked : body.contentLength.map { $0 == 0 ? .none : .length($0) } ?? .none
@@ -162,9 +163,25 @@ struct ReferenceResponse {
         self.status = status
         guard let body = head.bodyLength(version: Array("HTTP/1.\(isOld ? 0 : 1)".utf8)) else { return nil }
         (isChunked, contentLength) = body
+        if status < 200, isChunked || contentLength ?? 0 > 0 { return nil }
         let options = head.connectionOptions
-        isPersistent = !options.contains(Array("close".utf8)) && (!isOld || options.contains(Array("keep-alive".utf8)))
+        let announcesBody = isChunked || contentLength ?? 0 > 0
+        isPersistent =
+            !options.contains(Array("close".utf8)) && (!isOld || options.contains(Array("keep-alive".utf8)))
+            && !(status == 204 && announcesBody)
     }
+}
+
+/// Neither a fragment nor a byte beyond ASCII.
+private func isURIText(_ target: [UInt8]) -> Bool { target.allSatisfy { $0 != 35 && $0 < 128 } }
+
+/// No backslash, and escapes that are whole and not of NUL.
+private func isPathText(_ path: ArraySlice<UInt8>) -> Bool {
+    let parts = path.split(separator: 37, omittingEmptySubsequences: false).dropFirst()
+    return !path.contains(92)
+        && parts.allSatisfy { part in
+            part.count >= 2 && UInt8(String(octets: part.prefix(2)), radix: 16) ?? 0 > 0 && part.first != 43
+        }
 }
 
 /// `uri-host [":" port]` with a host that isn't empty.
@@ -189,5 +206,6 @@ private func isAuthorityText(_ bytes: [UInt8]) -> Bool {
         }
     }
     guard let colon = port.first else { return true }
-    return colon == 58 && port.count <= 6 && port.dropFirst().allSatisfy { (48...57).contains($0) }
+    return colon == 58 && port.count <= 6 && Int(String(octets: port.dropFirst())) ?? 0 <= 65_535
+        && port.dropFirst().allSatisfy { (48...57).contains($0) }
 }

@@ -63,7 +63,7 @@ struct RequestTargetTests {
         "origin form",
         arguments: [
             ("/", "/"), ("//", "//"), ("/a/b?c=/d?e", "/a/b"), ("/?", "/"), ("/%2e%2E/x;y=1", "/%2e%2E/x;y=1"),
-            ("/caf\u{e9}", "/caf\u{e9}"), ("/*", "/*"), ("/http://b/c", "/http://b/c"),
+            ("/*", "/*"), ("/?\\%zz%00", "/"), ("/%41?%", "/%41"), ("/http://b/c", "/http://b/c"),
         ])
     func origin(target: String, path: String) {
         let request = request("GET \(target) HTTP/1.1")
@@ -91,6 +91,27 @@ struct RequestTargetTests {
             #expect(request.path == path)
             #expect(request.target == target)
         }
+    }
+
+    @Test(
+        "bytes and escapes that servers read in several ways",
+        arguments: [
+            "/caf\u{e9}", "/?\u{e9}", "/a\\b", "/%", "/a%4", "/%4g", "/%g4", "/%%41", "/%00", "/a%00", "/%2",
+            "http://b/%", "http://b/a\\b", "http://b?\u{80}",
+        ])
+    func malformed(target: String) {
+        #expect(request("GET \(target) HTTP/1.1").outcome == .failed(.malformedTarget))
+    }
+
+    @Test(
+        "whether a path is its own normal form",
+        arguments: [
+            ("/", true), ("/a/b.c/d..", true), ("/a?b=/../c//d&e=%41", true), ("/a.b/?.", true), ("/a;b=c", true),
+            ("/.", false), ("/..", false), ("/a/.b", false), ("/a/../b", false), ("//", false), ("/a//b", false),
+            ("/%41", false), ("/a%2Fb?c", false), ("http://b/a/./", false), ("http://b/a", true), ("http://b?/.", true),
+        ])
+    func normality(target: String, isNormal: Bool) {
+        #expect(request("GET \(target) HTTP/1.1").head.isPathNormal == isNormal)
     }
 
     @Test("asterisk form, for OPTIONS")
@@ -133,7 +154,8 @@ struct HostTests {
         arguments: [
             "a b", "a/b", "u@a", "a:b", "a:80:80", "a:123456", ":80", ":", "[::1", "::1", "[]", "[::1]a", "[::1]80",
             "[g]", "a[", "a]",
-            "a%", "a%4", "a%4g", "%", "a\\b", "a\"b", "a#b", "a?b", "<a>", "a|b", "a^b", "{a}", "a`b", "a\u{e9}",
+            "a:65536", "a:99999", "a%", "a%4", "a%4g", "%", "a\\b", "a\"b", "a#b", "a?b", "<a>", "a|b", "a^b", "{a}",
+            "a`b", "a\u{e9}",
             "a\tb", "a:8 0", "a:-1",
         ])
     func refuses(host: String) {

@@ -74,8 +74,14 @@ struct ResponseFramingTests {
 
     @Test("never a body: HEAD, 1xx, 204, 304", arguments: cases)
     func bodyless(field: (String, BodyFraming)) {
-        for status in [100, 101, 103, 199, 204, 304] {
+        for status in [204, 304] {
             #expect(response("HTTP/1.1 \(status) X", field.0).head.framing(answering: .get) == .none)
+        }
+        let announcesBody = field.1 != .untilClose && field.1 != .length(0)
+        for status in [100, 101, 103, 199] {
+            let interim = response("HTTP/1.1 \(status) X", field.0)
+            #expect(interim.outcome == (announcesBody ? .failed(.interimWithBody) : .complete))
+            #expect(interim.head.framing(answering: .get) == .none)
         }
         for status in [200, 206, 404, 500] {
             #expect(response("HTTP/1.1 \(status) X", field.0).head.framing(answering: .head) == .none)
@@ -118,6 +124,17 @@ struct ResponsePersistenceTests {
         ])
     func persistence(version: String, field: String, expected: Bool) {
         #expect(response("HTTP/\(version) 200 OK", field).head.isPersistent == expected)
+    }
+
+    @Test(
+        "a 204 that announces a body may be followed by one",
+        arguments: [
+            ("X: y", true), ("Content-Length: 0", true), ("Content-Length: 1", false),
+            ("Transfer-Encoding: chunked", false),
+        ])
+    func noContent(field: String, expected: Bool) {
+        #expect(response("HTTP/1.1 204 X", field).head.isPersistent == expected)
+        #expect(response("HTTP/1.1 304 X", field).head.isPersistent)
     }
 
     @Test("Date is noticed")

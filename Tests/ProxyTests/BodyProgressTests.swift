@@ -36,7 +36,7 @@ struct BodyProgressTests {
     }
 
     private static let sizes = [1, 2, 3, 5, 7, 100]
-    private static let chunked = "4\r\nWiki\r\n5;ext=1\r\npedia\r\n0\r\nTrailer: 1\r\n\r\n"
+    private static let chunked = "4\r\nWiki\r\n5;ext=1\r\npedia\r\n0;last\r\nX-Trailer: 1\r\n\r\n"
 
     @Test("a body of known length ends there, and what follows stays", arguments: sizes, sizes)
     func length(size: Int, room: Int) {
@@ -46,10 +46,10 @@ struct BodyProgressTests {
         #expect(result.left == 14)
     }
 
-    @Test("a chunked body goes on as it came, up to its last byte", arguments: sizes, sizes)
-    func chunkedAsItCame(size: Int, room: Int) {
+    @Test("a chunked body goes on without its extensions, up to its last byte", arguments: sizes, sizes)
+    func chunkedWithoutExtensions(size: Int, room: Int) {
         let result = pass(Self.chunked + "GET", .chunked, size: size, room: room)
-        #expect(result.passed == Self.chunked)
+        #expect(result.passed == Self.chunked.replacing(";ext=1", with: "").replacing(";last", with: ""))
         #expect(result.isComplete)
         #expect(result.left == 3)
     }

@@ -25,7 +25,8 @@ private func composedRequest(
             RequestOrigin(peer: peer, bytes.span, fields) { trusting.contains($0) }
         } else { RequestOrigin(client: peer) }
     let facts = RequestFacts(
-        peer: peer, origin: origin, id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1), route: arena.make("main"),
+        peer: peer, endpoint: IPEndpoint("10.0.0.1:9000")!, origin: origin,
+        id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1), route: arena.make("main"),
         listener: arena.make("web"), statesForwarded: statesForwarded)
     bytes.withUnsafeBufferPointer {
         RequestComposer.write(
@@ -71,6 +72,95 @@ struct RequestComposerTests {
             "POST / HTTP/1.1", "Host: shop.example", "Content-Length: 3", "Connection: host, content-length",
         ]
         #expect(composedRequest(received) == Array(received.prefix(3)) + ours)
+    }
+
+    @Test("Connection can't have the proxy's own fields taken away, also not those of a trusted proxy")
+    func connectionNamesForwarding() {
+        let names = "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Real-IP, X-Request-Id, Via"
+        let received = ["GET / HTTP/1.1", "Host: shop.example", "Connection: \(names)"]
+        #expect(composedRequest(received) == Array(received.prefix(2)) + ours)
+        let claims = ["X-Real-IP: 203.0.113.9", "X-Request-Id: abc", "X-Forwarded-Proto: https", "Via: 1.0 edge"]
+        #expect(
+            composedRequest(received + claims, trusting: AddressRange("192.0.2.0/24")!) == Array(received.prefix(2)) + claims + [
+                "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Host: shop.example", "Via: 1.1 sluice",
+            ])
+    }
+
+    @Test(
+        "what only looks like a field of ours is left out, whoever sends it; other names pass",
+        arguments: [false, true])
+    func lookalikes(isTrusted: Bool) {
+        let lookalikes = ["X_Forwarded_For: a", "x.real.ip: a", "Content_Length: 5", "X_Forwarded_Port: 1"]
+        let received = ["GET / HTTP/1.1", "Host: shop.example", "my_field: 1"]
+        #expect(composedRequest(received + lookalikes, trusting: isTrusted ? AddressRange("192.0.2.0/24")! : nil) == received + ours)
+    }
+
+    @Test("fields of forwarding that the proxy doesn't set itself are passed from trusted proxies only")
+    func otherForwarding() {
+        let received = ["GET / HTTP/1.1", "Host: shop.example"]
+        let others = ["X-Forwarded-Port: 443", "x-forwarded-prefix: /a", "Forwarded: for=192.0.2.1"]
+        #expect(composedRequest(received + others) == received + ours)
+        #expect(composedRequest(received + others, trusting: AddressRange("192.0.2.0/24")!) == received + others + ours)
+    }
+
+    @Test("what a rule sets or removes can't be brought in by another spelling")
+    func rulesAndLookalikes() {
+        let rules = HeaderRules(set: [HeaderRule(name: "X-User", value: [.literal("nobody")])], remove: ["x-secret"])
+        let received = ["GET / HTTP/1.1", "Host: shop.example", "X_User: root", "x.SECRET: 1", "X-Users: a"]
+        #expect(
+            composedRequest(received, rules: rules) == [received[0], received[1], received[4]] + ours + [
+                "X-User: nobody"
+            ])
+    }
+
+    @Test(
+        "Host and framing go out in one spelling",
+        arguments: [
+            (["Host:shop.example", "Content-Length: 5"], ["Content-Length: 5", "Host: shop.example"]),
+            (["Host: shop.example ", "content-length: 5"], ["content-length: 5", "Host: shop.example"]),
+            (["Host: shop.example", "Content-Length:\t5"], ["Host: shop.example", "Content-Length: 5"]),
+            (
+                ["Host: shop.example", "Content-Length: 005", "A: b"],
+                ["Host: shop.example", "A: b", "Content-Length: 5"]
+            ),
+            (["Host: shop.example", "Content-Length: 0"], ["Host: shop.example", "Content-Length: 0"]),
+            (
+                ["Transfer-Encoding: Chunked", "Host: shop.example"],
+                ["Host: shop.example", "Transfer-Encoding: chunked"]
+            ),
+            (
+                ["transfer-encoding: chunked", "Host: shop.example"],
+                ["transfer-encoding: chunked", "Host: shop.example"]
+            ),
+        ])
+    func spelling(received: [String], expected: [String]) {
+        #expect(composedRequest(["POST / HTTP/1.1"] + received) == ["POST / HTTP/1.1"] + expected + ours)
+    }
+
+    @Test(
+        "the endpoint gets the path in its normal form, the query as it came",
+        arguments: [
+            ("/a/../b?c=/../d", "/b?c=/../d"), ("/%61/%2e%2E/?%61", "/?%61"), ("//a/./b", "//a/b"),
+            ("http://shop.example/a/../b", "/b"), ("http://shop.example?a/../b", "/?a/../b"), ("/%2f?", "/%2f?"),
+        ])
+    func normalPath(target: String, expected: String) {
+        let lines = composedRequest(["GET \(target) HTTP/1.1", "Host: shop.example"])
+        #expect(lines.first == "GET \(expected) HTTP/1.1")
+    }
+
+    @Test("a client of HTTP/1.0 that names no host means the endpoint, RFC 9112 §3.2")
+    func noHost() {
+        let expected = ["GET / HTTP/1.1", "Host: 10.0.0.1:9000"] + ours.filter { !$0.hasPrefix("X-Forwarded-Host") }
+        #expect(composedRequest(["GET / HTTP/1.0"]) == expected.dropLast() + ["Via: 1.0 sluice"])
+    }
+
+    @Test("a rule for Host replaces every Host, also that of an absolute target")
+    func hostRule() {
+        let rules = HeaderRules(set: [HeaderRule(name: "Host", value: [.literal("inside")])])
+        for line in ["GET / HTTP/1.1", "GET http://shop.example/ HTTP/1.1"] {
+            let lines = composedRequest([line, "Host:shop.example"], rules: rules)
+            #expect(lines.filter { $0.hasPrefix("Host:") } == ["Host: inside"])
+        }
     }
 
     @Test("what an untrusted client says of itself is replaced")
@@ -264,6 +354,15 @@ struct ResponseComposerTests {
         let received = ["HTTP/1.0 200 OK", "Date: x", "Connection: keep-alive, A", "A: 1", "Keep-Alive: 5"]
         #expect(composed(received, closes: true) == ["HTTP/1.1 200 OK", "Date: x", "Connection: close"])
         #expect(composed(received, statesKeepAlive: true) == ["HTTP/1.1 200 OK", "Date: x", "Connection: keep-alive"])
+    }
+
+    @Test(
+        "framing goes out in one spelling",
+        arguments: [
+            ("Content-Length:\t02 ", "Content-Length: 2"), ("Transfer-Encoding: CHUNKED", "Transfer-Encoding: chunked"),
+        ])
+    func spelling(field: String, expected: String) {
+        #expect(composed(["HTTP/1.1 200 OK", field, "Date: x"]) == ["HTTP/1.1 200 OK", "Date: x", expected])
     }
 
     @Test("rules")

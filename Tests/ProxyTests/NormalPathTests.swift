@@ -29,6 +29,18 @@ struct NormalPathTests {
         #expect(normal(path) == expected)
     }
 
+    @Test(
+        "several slashes are one, for routes",
+        arguments: [
+            ("/", "/"), ("//", "/"), ("/a", "/a"), ("//a///b/", "/a/b/"), ("/a//", "/a/"), ("", ""), ("*", "*"),
+        ])
+    func mergedSlashes(path: String, expected: String) {
+        var bytes = [UInt8](path.utf8) + [0]
+        let count = bytes.count - 1
+        let merged = bytes.withUnsafeMutableBufferPointer { NormalPath.mergeSlashes($0.baseAddress!, count) }
+        #expect(String(decoding: bytes.prefix(merged), as: UTF8.self) == expected)
+    }
+
     @Test("never longer than what came, and normal once it is normal", arguments: 1...30 as ClosedRange<UInt64>)
     func idempotent(seed: UInt64) {
         var random = SeededRandom(seed)

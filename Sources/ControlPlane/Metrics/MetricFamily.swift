@@ -21,6 +21,10 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_endpoint_requests_total", .counter, "Requests sent to the endpoint, by status code of its answer."),
         .init("sluice_endpoint_active", .gauge, "Requests or relayed connections under way at the endpoint."),
+        .init(
+            "sluice_malformed_messages_total", .counter,
+            "Requests (side client), responses (side endpoint) and PROXY headers (side forwarder) refused for their bytes, by reason."
+        ),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
         .init(
             "sluice_endpoint_connections", .gauge,
@@ -42,6 +46,7 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_node_reported", .gauge, "1 when the figures of the node are in this answer, 0 when it was silent."),
         .init("sluice_node_connections", .gauge, "Connections of clients that are open at the node."),
+        .init("sluice_node_buffers", .gauge, "Blocks of 64 KiB that hold bytes of messages at the node."),
         .init("sluice_node_restarts_total", .counter, "Starts of the node after its first, by this control plane."),
         .init(
             "sluice_node_cpu_seconds_total", .counter,

@@ -62,12 +62,30 @@ struct HeadWriter: ~Copyable {
         count -= range.count
     }
 
+    /// The normal form of a path, which is never longer than the path.
+    mutating func append(normalPath path: UnsafePointer<UInt8>, _ length: Int) {
+        guard length <= HeadWriter.capacity - count else {
+            isOverfull = true
+            return
+        }
+        unsafe count += NormalPath.write(path, length, to: memory + count)
+    }
+
     mutating func append(_ address: IPEndpoint) {
         guard IPEndpoint.hostTextBytesMax <= HeadWriter.capacity - count else {
             isOverfull = true
             return
         }
         unsafe count += address.writeHost(to: memory + count)
+    }
+
+    /// Address and port as in `Host`.
+    mutating func append(authority address: IPEndpoint) {
+        let isV6 = address.family == .v6
+        if isV6 { append("[") }
+        append(address)
+        append(isV6 ? "]:" : ":")
+        append(decimal: Int(address.port))
     }
 
     mutating func append(decimal number: Int) {

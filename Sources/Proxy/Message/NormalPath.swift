@@ -1,7 +1,10 @@
 /// The normal form of a path (RFC 3986 §6.2.2): escapes of unreserved characters decoded, dot segments removed.
 ///
-/// Routes match this form, so that `/public/../api/` and `/%61pi/` take the route of `/api/`. The endpoint gets the path as
-/// it came. Other escapes, such as `%2F`, mean something else than the character and stay.
+/// Routes match this form and endpoints get it, so that `/public/../api/` and `/%61pi/` take the route of `/api/` and nobody
+/// reads them in another way later. Other escapes, such as `%2F`, mean something else than the character and stay.
+///
+/// Routes take several slashes in a row for one, as many servers do: `//admin` must not go around the route of `/admin`.
+/// Endpoints get all of them.
 enum NormalPath {
     /// - Parameters:
     ///   - path: Begins with a slash; a path that doesn't is copied as it is.
@@ -27,6 +30,20 @@ enum NormalPath {
             written += 1
         }
         return unsafe removeDotSegment(out, written, isLast: true)
+    }
+
+    /// Makes one slash of several in a row, in place.
+    ///
+    /// - Returns: The new length.
+    static func mergeSlashes(_ path: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+        var written = 0
+        for index in 0..<count {
+            let byte = unsafe path[index]
+            if byte == 0x2f, written > 0, unsafe path[written - 1] == 0x2f { continue }
+            unsafe path[written] = byte
+            written += 1
+        }
+        return written
     }
 
     /// Takes a `.` or `..` segment at the end of what is written back (RFC 3986 §5.2.4).

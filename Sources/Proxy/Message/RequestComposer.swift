@@ -7,6 +7,8 @@ import Snapshot
 struct RequestFacts {
     /// Who sent it: the client, or the proxy in front of us.
     var peer: IPEndpoint
+    /// Where the request goes, for one that names no host; nil for a Unix socket.
+    var endpoint: IPEndpoint?
     var origin: RequestOrigin
     var id: RequestID
     /// What `Max-Forwards` says from now on (RFC 9110 §7.6.2); nil: it isn't ours to change.
@@ -21,7 +23,8 @@ struct RequestFacts {
 /// Writes the head that goes to the endpoint.
 ///
 /// Lines that stay are copied as they came, in runs as long as possible; hop-by-hop fields (RFC 9110 §7.6.1), the
-/// forwarding fields and what the rules drop are left out, and ours follow.
+/// forwarding fields, what only looks like one of these, and what the rules drop are left out, and ours follow. What servers
+/// have been seen to read in different ways goes out in one spelling: path, `Host`, framing.
 enum RequestComposer {
     static func write(
         _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable,
@@ -32,16 +35,8 @@ enum RequestComposer {
             unsafe out.append(received, head.methodLength + 1)
             unsafe TargetWriter.write(head, received, rewrite, view(head, received, facts), into: &out)
             out.append(" HTTP/1.1\r\n")
-        } else if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 {
-            unsafe out.append(received, head.methodLength + 1)
-            if head.originLength == 0 {
-                out.append(head.method == .options ? "*" : "/")
-            } else {
-                // An absolute target with a query but no path (RFC 9112 §3.2.1).
-                if unsafe received[head.originStart] == 0x3f { out.append("/") }
-                unsafe out.append(received + head.originStart, head.originLength)
-            }
-            out.append(" HTTP/1.1\r\n")
+        } else if head.isAbsolute || head.minorVersion == 0 || head.originLength == 0 || !head.isPathNormal {
+            unsafe writeRequestLine(head, received, &out)
         } else {
             unsafe out.append(received, head.targetStart + head.targetLength + 11)
         }
@@ -71,10 +66,29 @@ enum RequestComposer {
             head, received, facts.origin, id: facts.id, route: facts.route, listener: facts.listener)
     }
 
+    /// The target in origin form and normal, and our version.
+    private static func writeRequestLine(
+        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ out: inout HeadWriter
+    ) {
+        unsafe out.append(received, head.methodLength + 1)
+        if head.originLength == 0 {
+            out.append(head.method == .options ? "*" : "/")
+        } else {
+            let origin = unsafe received + head.originStart
+            // An absolute target with a query but no path (RFC 9112 §3.2.1).
+            if head.pathLength == 0 { out.append("/") }
+            unsafe out.append(normalPath: origin, head.pathLength)
+            unsafe out.append(origin + head.pathLength, head.originLength - head.pathLength)
+        }
+        out.append(" HTTP/1.1\r\n")
+    }
+
     /// Received lists that ours continue.
     private struct Received {
         var hasForwardedFor = false
         var hasForwarded = false
+        /// The framing field when its line was left out for its spelling.
+        var framing = FieldID.other
     }
 
     private static func copyFields(
@@ -87,14 +101,20 @@ enum RequestComposer {
             let field = fields[index]
             var isDropped = false
             switch field.id {
-            case .other, .contentLength, .transferEncoding, .date, .expect, .trailer, .via: break
-            case .connection, .keepAlive, .proxyConnection, .te, .upgrade: isDropped = true
-            case .host: isDropped = head.isAbsolute
+            case .other, .date, .trailer, .via: break
+            case .connection, .keepAlive, .proxyConnection, .te, .upgrade, .lookalike: isDropped = true
+            // RFC 9110 §10.1.1: a client of HTTP/1.0 can't mean it.
+            case .expect: isDropped = head.minorVersion == 0
+            case .host: isDropped = unsafe head.isAbsolute || !PlainField.isPlain(field, received)
+            case .contentLength, .transferEncoding:
+                isDropped = unsafe !PlainField.isPlain(field, received)
+                if isDropped { noted.framing = field.id }
             case .xForwardedFor:
                 isDropped = true
                 noted.hasForwardedFor = true
             case .xForwardedHost: isDropped = !facts.origin.kept.contains(.forwardedHost)
             case .xForwardedProto: isDropped = !facts.origin.kept.contains(.forwardedProto)
+            case .xForwardedOther: isDropped = !facts.origin.isTrusted
             case .xRealIP: isDropped = !facts.origin.kept.contains(.realIP)
             case .xRequestID: isDropped = !facts.origin.kept.contains(.requestID)
             case .forwarded:
@@ -105,8 +125,9 @@ enum RequestComposer {
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }
-            if !isDropped, head.facts.namesHopByHopFields, field.id != .host,
-                field.id != .contentLength, field.id != .transferEncoding,
+            // Fields that the proxy knows stay with the message, whatever `Connection` says: a client could have others
+            // believe what it chose by having them taken away.
+            if !isDropped, head.facts.namesHopByHopFields, field.id == .other,
                 unsafe ConnectionOptions.names(field, received, fields)
             {
                 isDropped = true
@@ -118,12 +139,27 @@ enum RequestComposer {
         }
         let fieldsEnd = head.length - 2
         if fieldsEnd > runStart { unsafe out.append(received + runStart, fieldsEnd - runStart) }
-        if head.isAbsolute {
+        if noted.framing != .other { PlainField.writeFraming(head.facts, &out) }
+        unsafe writeHost(head, received, fields, rules, facts, &out)
+        return noted
+    }
+
+    /// RFC 9112 §3.2: one `Host`, always. Where there is none to keep it is the target's authority, and for a client of
+    /// HTTP/1.0 that named no host the endpoint itself.
+    private static func writeHost(
+        _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ fields: borrowing FieldTable, _ rules: CompiledRules,
+        _ facts: RequestFacts, _ out: inout HeadWriter
+    ) {
+        if rules.setsHost { return }
+        if !head.namesHost {
+            out.append("Host: ")
+            if let endpoint = facts.endpoint { out.append(authority: endpoint) } else { out.append("localhost") }
+            out.append("\r\n")
+        } else if unsafe head.isAbsolute || !PlainField.isPlain(fields[head.facts.hostIndex], received) {
             out.append("Host: ")
             unsafe out.append(received + head.hostStart, head.hostLength)
             out.append("\r\n")
         }
-        return noted
     }
 
     private static func writeForwarding(

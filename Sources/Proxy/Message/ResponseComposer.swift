@@ -27,19 +27,25 @@ enum ResponseComposer {
         out.append("HTTP/1.1 ")
         unsafe out.append(received + head.statusStart, head.statusLineEnd - head.statusStart)
         out.append("\r\n")
+        var respellsFraming = false
         let hasNoFraming = head.status < 200 || head.status == 204
         var runStart = fields.count > 0 ? Int(fields[0].nameStart) : head.length - 2
         for index in 0..<fields.count {
             let field = fields[index]
             var isDropped = field.id.isHopByHop
             // 1xx and 204 have no body, and so no framing (RFC 9110 §8.6, RFC 9112 §6.1).
-            if field.id == .transferEncoding { isDropped = facts.dropsTransferEncoding || hasNoFraming }
-            if field.id == .contentLength { isDropped = hasNoFraming }
+            if field.id == .transferEncoding || field.id == .contentLength {
+                isDropped = hasNoFraming || field.id == .transferEncoding && facts.dropsTransferEncoding
+                if !isDropped, unsafe !PlainField.isPlain(field, received) {
+                    isDropped = true
+                    respellsFraming = true
+                }
+            }
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }
-            if !isDropped, head.facts.namesHopByHopFields, field.id != .contentLength,
-                field.id != .transferEncoding, unsafe ConnectionOptions.names(field, received, fields)
+            if !isDropped, head.facts.namesHopByHopFields, field.id == .other,
+                unsafe ConnectionOptions.names(field, received, fields)
             {
                 isDropped = true
             }
@@ -50,6 +56,7 @@ enum ResponseComposer {
         }
         let fieldsEnd = head.length - 2
         if fieldsEnd > runStart { unsafe out.append(received + runStart, fieldsEnd - runStart) }
+        if respellsFraming { PlainField.writeFraming(head.facts, &out) }
         // RFC 9110 §6.6.1: whoever passes on a response without Date adds it.
         if !head.facts.hasDate && !head.isInterim {
             out.append("Date: ")

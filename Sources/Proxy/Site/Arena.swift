@@ -1,4 +1,5 @@
 import Glibc
+import HTTPMessage
 
 /// Text that lives as long as its `Arena`: a plain value that compiled tables hold.
 @safe
@@ -26,6 +27,16 @@ struct Bytes: BitwiseCopyable {
             let byte = unsafe other[index]
             let folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
             if unsafe folded != base[index] { return false }
+        }
+        return true
+    }
+
+    /// Whether both name the same field to a gateway that makes variables of names: without regard to case, `_` and
+    /// other separators like `-`. Both must be `tchar`.
+    func resembles(_ other: UnsafePointer<UInt8>, count otherCount: Int) -> Bool {
+        guard count == otherCount else { return false }
+        for index in 0..<count {
+            if unsafe HTTPSyntax.foldedName(base[index]) != HTTPSyntax.foldedName(other[index]) { return false }
         }
         return true
     }

@@ -43,12 +43,15 @@ struct CompiledRules: BitwiseCopyable {
     private let lines: CompiledTemplate
     /// Forwarding fields that the rules remove or set themselves.
     let replacedForwarding: ForwardingFields
+    /// The rules bring a `Host` of their own.
+    let setsHost: Bool
 
     init(_ rules: HeaderRules, arena: Arena) {
         let names = Set(rules.remove + rules.set.map { $0.name.lowercased() })
         unsafe dropped = arena.make(names.map(arena.make))
         droppedCount = names.count
         droppedLengths = names.reduce(0) { $0 | 1 << UInt64($1.utf8.count & 63) }
+        setsHost = names.contains("host")
         replacedForwarding = names.reduce([]) { $0.union(ForwardingFields(name: $1)) }
         var parts: [CompiledTemplate.Part] = []
         for rule in rules.set + rules.add {
@@ -73,10 +76,10 @@ struct CompiledRules: BitwiseCopyable {
 
     subscript(index: Int) -> CompiledTemplate.Part { lines[index] }
 
-    /// Whether received lines of that name are left out.
+    /// Whether received lines of that name are left out; so are those that only look like it (`X_User` for `X-User`).
     func drops(_ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         guard droppedLengths >> UInt64(count & 63) & 1 != 0 else { return false }
-        for index in 0..<droppedCount where unsafe dropped[index].equalsIgnoringCase(name, count: count) {
+        for index in 0..<droppedCount where unsafe dropped[index].resembles(name, count: count) {
             return true
         }
         return false

@@ -21,7 +21,8 @@ extension Router {
         }
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: head.pathLength + 1) { normal in
             let normalPath = normal.baseAddress!
-            let count = unsafe NormalPath.write(path, head.pathLength, to: normalPath)
+            let length = unsafe NormalPath.write(path, head.pathLength, to: normalPath)
+            let count = unsafe NormalPath.mergeSlashes(normalPath, length)
             unsafe questions.request.path = unsafe UnsafePointer(normalPath)
             questions.request.pathCount = count
             return unsafe route(host: host, head.hostLength, path: normalPath, count, &questions)

@@ -10,6 +10,8 @@ struct BodyProgress: BitwiseCopyable {
     private var decoder = ChunkedDecoder()
     /// Bytes at the front of the buffer that the decoder has passed and that aren't sent yet.
     private var passed = 0
+    /// Bytes behind those that are left out: a chunk extension.
+    private var skipped = 0
     /// Chunk framing is left out.
     private let dropsFraming: Bool
     /// Everything is passed on.
@@ -53,7 +55,7 @@ struct BodyProgress: BitwiseCopyable {
             case .data(let data):
                 passed = data
                 return .send(data)
-            case .framing(let framing): return .skip(framing)
+            case .framing(let framing), .chunkExtension(let framing): return .skip(framing)
             case .end(let framing):
                 isComplete = true
                 return .skip(framing)
@@ -61,14 +63,18 @@ struct BodyProgress: BitwiseCopyable {
             case .malformed: return .malformed
             }
         }
-        scan: while true {
+        scan: while skipped == 0 {
             switch decoder.step(span, from: passed) {
             case .data(let step), .framing(let step), .end(let step): passed += step
+            case .chunkExtension(let step): skipped = step
             case .more: break scan
             case .malformed: return .malformed
             }
         }
-        return passed > 0 ? .send(passed) : .wait
+        if passed > 0 { return .send(passed) }
+        guard skipped > 0 else { return .wait }
+        defer { skipped = 0 }
+        return .skip(skipped)
     }
 
     /// Bytes that `next` gave were passed on (or left out).
@@ -88,6 +94,9 @@ struct BodyProgress: BitwiseCopyable {
             }
         }
     }
+
+    /// Why the body is malformed.
+    var fault: HTTP1Error { decoder.fault }
 
     /// The sender has closed the connection.
     ///

@@ -43,6 +43,8 @@ struct Client: BitwiseCopyable {
     var input = Buffer()
     /// Composed and not yet sent: a head, or a response of our own.
     var output = Buffer()
+    /// Empty lines that came before the request.
+    var emptyLines: UInt8 = 0
     /// Bytes of `input` in which no end of head was found.
     var scanned = 0
     /// When something must have happened; 0 for never.

@@ -45,6 +45,8 @@ struct Exchange: BitwiseCopyable {
     var needsFreshConnection = false
     /// Parts of the request were sent, or an interim response was passed on: only a replayable request may be retried.
     var hasSentInterim = false
+    /// 1xx responses that have come.
+    var interimCount: UInt8 = 0
     /// What the client gets when no attempt is left.
     var failureStatus = 502
 

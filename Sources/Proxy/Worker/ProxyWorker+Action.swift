@@ -47,9 +47,7 @@ extension ProxyWorker {
     private mutating func answerByRoute(_ exchange: ExchangePointer, _ answer: UnsafePointer<CompiledAnswer>) {
         let client = unsafe clients[exchange.pointee.client]
         guard unsafe passOverBody(exchange, client) else {
-            statistics.malformed &+= 1
-            unsafe exchange.pointee.clientPersists = false
-            unsafe self.answer(exchange, status: HTTP1Error.malformedChunk.status)
+            unsafe refuseBody(exchange)
             return
         }
         // `https://{host}/` without a host would name the first segment of the path as one.

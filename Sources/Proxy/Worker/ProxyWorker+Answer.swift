@@ -7,14 +7,8 @@ import Telemetry
 extension ProxyWorker {
     /// Refuses the bytes of a client: answer, counter, log line, end.
     mutating func refuse(_ client: ClientPointer, _ error: HTTP1Error) {
-        statistics.malformed &+= 1
-        unsafe logRefusal(client.pointee.address, error)
+        unsafe noteMalformedRequest(client.pointee.address, error)
         unsafe answerAndEnd(client, status: error.status)
-    }
-
-    private mutating func logRefusal(_ address: IPEndpoint, _ error: HTTP1Error) {
-        guard refusalLog.allows(now) else { return }
-        Log.warning("proxy", "refused a request from \(address): \(error)")
     }
 
     /// Answers a client whose request is not known, and ends its connection.
@@ -47,7 +41,7 @@ extension ProxyWorker {
             page: errorPage(for: status))
         unsafe client.pointee.input.consume(head.length)
         unsafe client.pointee.phase = .idle
-        unsafe sendAnswer(client, persists: persists, mayBeSending: hasBody)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: hasBody || head.isPersistent)
     }
 
     /// Composes a whole response in `writer`.

@@ -133,7 +133,16 @@ extension ProxyWorker {
     mutating func parseRequest(_ client: ClientPointer) {
         let skipped = unsafe RequestHead.leadingEmptyLines(
             Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count))
-        if skipped > 0 { unsafe client.pointee.input.consume(skipped) }
+        if skipped > 0 {
+            unsafe client.pointee.input.consume(skipped)
+            let lines = unsafe Int(client.pointee.emptyLines) + skipped / 2
+            guard lines <= RequestHead.emptyLinesMax else {
+                unsafe refuse(client, .tooManyEmptyLines)
+                return
+            }
+            unsafe client.pointee.emptyLines = UInt8(lines)
+            unsafe client.pointee.scanned = 0
+        }
         guard unsafe !client.pointee.input.isEmpty else {
             unsafe awaitHead(client)
             return
@@ -167,19 +176,15 @@ extension ProxyWorker {
         }
     }
 
-    /// Whether the bytes that came since the last attempt may complete the head, or exceed its limit.
+    /// Whether the bytes that came since the last attempt may complete the head, exceed its limit, or hold a line that ends
+    /// in LF alone: such a head is refused, not waited for.
     private func hasHeadEnd(_ client: ClientPointer) -> Bool {
         let count = unsafe client.pointee.input.count
         if let site = unsafe site, unsafe count >= site.pointee.headLimits.headBytesMax { return true }
         let bytes = unsafe client.pointee.input.bytes
-        var index = unsafe max(client.pointee.scanned - 3, 0)
-        while index + 3 < count {
-            if unsafe bytes[index] == 0x0d && bytes[index + 1] == 0x0a && bytes[index + 2] == 0x0d
-                && bytes[index + 3] == 0x0a
-            {
-                return true
-            }
-            index += 1
+        for index in unsafe client.pointee.scanned..<count where unsafe bytes[index] == 0x0a {
+            guard index > 0, unsafe bytes[index - 1] == 0x0d else { return true }
+            if index >= 3, unsafe bytes[index - 2] == 0x0a && bytes[index - 3] == 0x0d { return true }
         }
         unsafe client.pointee.scanned = count
         return false
@@ -255,13 +260,17 @@ extension ProxyWorker {
     // MARK: ending
 
     /// After a response: the next request, or the end.
-    mutating func continueAfterResponse(_ client: ClientPointer, persists: Bool) {
+    ///
+    /// - Parameter mayBeSending: The client hasn't said that this was its last request. Others may be on their way, and
+    ///   closing with bytes unread would take what is left of the response along (RFC 9112 §9.6).
+    mutating func continueAfterResponse(_ client: ClientPointer, persists: Bool, mayBeSending: Bool = false) {
         guard persists else {
-            unsafe endClient(client)
+            unsafe endClient(client, mayBeSending: mayBeSending)
             return
         }
         unsafe client.pointee.phase = .idle
         unsafe client.pointee.scanned = 0
+        unsafe client.pointee.emptyLines = 0
         unsafe watch(client, .stream)
         unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? 0))
         if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }

@@ -150,7 +150,8 @@ extension ProxyWorker {
                     [.init("role", "proxy"), .init("listener", name), .init("state", "open")], Double(open[number])))
         }
         samples.append(Sample("sluice_node_connections", [], Double(clients.count)))
-        samples.append(Sample("sluice_malformed_messages_total", [], Double(statistics.malformed)))
+        samples.append(Sample("sluice_node_buffers", [], Double(buffers.used)))
+        samples += statistics.malformed.samples()
         samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
         for (number, key) in endpointKeys.enumerated() {
             let state = unsafe endpoints[number]

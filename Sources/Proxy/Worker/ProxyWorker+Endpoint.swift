@@ -143,7 +143,7 @@ extension ProxyWorker {
             unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
                 && !connection.pointee.isPeerClosed && endpoints[number].isEligible
                 && endpoints[number].isNamed && connection.pointee.expiresAt > now
-                && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax
+                && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax && isSpent(connection)
         else {
             unsafe closeConnection(connection)
             return
@@ -167,6 +167,14 @@ extension ProxyWorker {
         if first != EndpointConnection.none { unsafe connections[first].pointee.previous = connection.pointee.slot }
         unsafe endpoints[number].idle = connection.pointee.slot
         unsafe endpoints[number].idleCount += 1
+    }
+
+    /// Whether nothing follows the response that the connection has brought. What does would be taken for the answer to the
+    /// next request. The kernel is asked only when the last read left that open.
+    private func isSpent(_ connection: ConnectionPointer) -> Bool {
+        guard unsafe connection.pointee.isReadable else { return true }
+        unsafe connection.pointee.isReadable = false
+        return unsafe Socket.isQuiet(connection.pointee.descriptor)
     }
 
     private mutating func unlinkIdle(_ connection: ConnectionPointer) {

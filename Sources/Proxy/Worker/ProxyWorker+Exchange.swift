@@ -111,7 +111,7 @@ extension ProxyWorker {
         /// The connection broke after (part of) the request was sent.
         case broken
         /// The endpoint answered with bytes that are no response.
-        case malformed
+        case malformed(HTTP1Error)
         case responseTimeout
 
         var isOfEndpoint: Bool { if case .shortage = self { false } else { true } }
@@ -152,8 +152,8 @@ extension ProxyWorker {
             unsafe endpoints[Int(number)].retriesAfterReset &+= 1
             unsafe startAttempt(exchange)
             return
-        case .malformed:
-            statistics.malformed &+= 1
+        case .malformed(let error):
+            noteMalformedResponse(number, error)
             unsafe exchange.pointee.failureStatus = 502
         case .responseTimeout: unsafe exchange.pointee.failureStatus = 504
         }
@@ -187,10 +187,11 @@ extension ProxyWorker {
         let requestIsComplete = unsafe exchange.pointee.hasSentRequest
         if unsafe exchange.pointee.connection != EndpointConnection.none { unsafe freeEndpoint(exchange) }
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
+        let mayBeSending = unsafe exchange.pointee.head.isPersistent
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         unsafe release(exchange)
         if requestIsComplete {
-            unsafe continueAfterResponse(client, persists: persists)
+            unsafe continueAfterResponse(client, persists: persists, mayBeSending: mayBeSending)
         } else {
             unsafe endClient(client, mayBeSending: true)
         }
@@ -226,8 +227,9 @@ extension ProxyWorker {
             status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
             page: errorPage(for: status, exchange))
         unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        let mayBeSending = unsafe !requestIsComplete || exchange.pointee.head.isPersistent
         unsafe release(exchange)
-        unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)
     }
 
     /// Ends the exchange by closing both sides.

@@ -18,7 +18,9 @@ extension ProxyWorker {
     ) -> RequestFacts {
         let tables = unsafe exchange.pointee.site.pointee.tables
         return unsafe RequestFacts(
-            peer: client.pointee.address, origin: exchange.pointee.origin, id: exchange.pointee.id,
+            peer: client.pointee.address,
+            endpoint: exchange.pointee.head.namesHost ? nil : address(of: exchange.pointee.endpoint),
+            origin: exchange.pointee.origin, id: exchange.pointee.id,
             maxForwards: MaxForwards.value(
                 of: exchange.pointee.head, UnsafePointer(client.pointee.input.bytes), fields
             ).map { $0 - 1 },

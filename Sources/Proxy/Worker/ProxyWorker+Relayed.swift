@@ -46,7 +46,7 @@ extension ProxyWorker {
             if unsafe !client.pointee.isReadable { unsafe arm(client) } else { unsafe readClient(client) }
             return false
         case .malformed:
-            statistics.malformed &+= 1
+            statistics.malformed.proxyHeaders &+= 1
             if refusalLog.allows(now) {
                 unsafe Log.warning(
                     "proxy", "closed a relayed connection from \(client.pointee.address): no PROXY v2 header")

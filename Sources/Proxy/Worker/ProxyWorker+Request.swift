@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import NodeAgent
 
 /// The request on its way to the endpoint: head, then body as it comes.
 extension ProxyWorker {
@@ -22,7 +23,8 @@ extension ProxyWorker {
         if unsafe !exchange.pointee.request.isComplete {
             switch unsafe exchange.pointee.request.next(received + offset, client.pointee.input.count - offset) {
             case .send(let count): bodyCount = count
-            case .wait, .skip: break
+            case .skip(let count): unsafe exchange.pointee.bodyOffset += count
+            case .wait: break
             case .malformed:
                 unsafe refuseBody(exchange)
                 return
@@ -57,6 +59,12 @@ extension ProxyWorker {
         if unsafe !exchange.pointee.request.isComplete, sent == headCount + bodyCount {
             unsafe pumpRequest(exchange)
         }
+    }
+
+    /// What an endpoint is called in `Host` when a request names no host; nil for a Unix socket.
+    func address(of endpoint: UInt32) -> IPEndpoint? {
+        guard case .ip(let address) = endpointKeys[Int(endpoint)].address else { return nil }
+        return address
     }
 
     /// Keeps the unsent rest of a composed head.
@@ -96,10 +104,11 @@ extension ProxyWorker {
         unsafe setDeadline(clients[exchange.pointee.client], now + wait)
     }
 
-    private mutating func refuseBody(_ exchange: ExchangePointer) {
-        statistics.malformed &+= 1
+    mutating func refuseBody(_ exchange: ExchangePointer) {
+        let error = unsafe exchange.pointee.request.fault
+        unsafe noteMalformedRequest(clients[exchange.pointee.client].pointee.address, error)
         unsafe exchange.pointee.clientPersists = false
-        unsafe answer(exchange, status: HTTP1Error.malformedChunk.status)
+        unsafe answer(exchange, status: error.status)
     }
 
     /// Moves the body on until one side would block.

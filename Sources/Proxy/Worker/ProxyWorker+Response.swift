@@ -4,11 +4,6 @@ import HTTPMessage
 
 /// The response on its way to the client: head, then body as it comes.
 extension ProxyWorker {
-    /// Heads of responses are bounded by what a buffer holds, whatever the site allows its clients.
-    private static var responseLimits: HeadLimits {
-        HeadLimits(headBytesMax: 60 * 1024, fieldCountMax: FieldTable.capacity)
-    }
-
     /// The endpoint has sent something, or closed.
     mutating func readResponse(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
         guard unsafe exchange.pointee.stage != .relaying else {
@@ -35,7 +30,7 @@ extension ProxyWorker {
                 return
             case .endOfStream, .failed:
                 let hadBytes = unsafe !connection.pointee.input.isEmpty
-                unsafe attemptFailed(exchange, hadBytes ? .malformed : .broken)
+                unsafe attemptFailed(exchange, hadBytes ? .malformed(.truncatedHead) : .broken)
                 return
             }
         }
@@ -48,17 +43,17 @@ extension ProxyWorker {
             fieldsOwner = Client.noExchange
             let outcome = unsafe head.parse(
                 Span(_unsafeStart: connection.pointee.input.bytes, count: connection.pointee.input.count),
-                limits: Self.responseLimits, fields: &fields)
+                limits: exchange.pointee.site.pointee.headLimits, fields: &fields)
             switch outcome {
             case .incomplete: return true
-            case .failed:
-                unsafe attemptFailed(exchange, .malformed)
+            case .failed(let error):
+                unsafe attemptFailed(exchange, .malformed(error))
                 return false
             case .complete: break
             }
             // Only what was asked for may be switched to (RFC 9110 §7.8).
             if head.status == 101, unsafe !(head.switchesToWebSocket && exchange.pointee.head.asksForWebSocket) {
-                unsafe attemptFailed(exchange, .malformed)
+                unsafe attemptFailed(exchange, .malformed(.unaskedSwitch))
                 return false
             }
             guard head.isInterim else {
@@ -75,6 +70,11 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
     ) -> Bool {
         let client = unsafe clients[exchange.pointee.client]
+        unsafe exchange.pointee.interimCount += 1
+        guard unsafe exchange.pointee.interimCount <= WorkerLimits.interimResponsesMax else {
+            unsafe attemptFailed(exchange, .malformed(.tooManyInterimResponses))
+            return false
+        }
         if unsafe exchange.pointee.head.minorVersion >= 1 {
             unsafe compose(exchange, connection, head, closes: false, dropsFraming: false)
             guard unsafe !writer.isOverfull && sendComposed(client, nil, 0) >= 0 else {
@@ -94,7 +94,8 @@ extension ProxyWorker {
         let request = unsafe exchange.pointee.head
         let facts = ResponseFacts(
             closes: closes, switchesProtocol: head.status == 101,
-            statesKeepAlive: !closes && request.minorVersion == 0, dropsTransferEncoding: dropsFraming)
+            statesKeepAlive: !closes && request.minorVersion == 0,
+            dropsTransferEncoding: dropsFraming || request.minorVersion == 0)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe ResponseComposer.write(
             head, UnsafePointer(connection.pointee.input.bytes), fields, route.pointee.response, facts, date: date,
@@ -119,7 +120,7 @@ extension ProxyWorker {
         unsafe exchange.pointee.response = BodyProgress(framing, dropsFraming: dropsFraming)
         unsafe compose(exchange, connection, head, closes: !persists, dropsFraming: dropsFraming)
         guard !writer.isOverfull else {
-            unsafe attemptFailed(exchange, .malformed)
+            unsafe attemptFailed(exchange, .malformed(.headTooLarge))
             return
         }
         unsafe connection.pointee.input.consume(head.length)
@@ -129,9 +130,10 @@ extension ProxyWorker {
                 connection.pointee.input.bytes, connection.pointee.input.count)
             {
             case .send(let count): bodyCount = count
-            case .wait, .skip: break
+            case .skip(let count): unsafe connection.pointee.input.consume(count)
+            case .wait: break
             case .malformed:
-                unsafe attemptFailed(exchange, .malformed)
+                unsafe attemptFailed(exchange, .malformed(exchange.pointee.response.fault))
                 return
             }
         }
@@ -241,7 +243,7 @@ extension ProxyWorker {
             case .skip(let count): unsafe connection.pointee.input.consume(count)
             case .wait: return true
             case .malformed:
-                statistics.malformed &+= 1
+                unsafe noteMalformedResponse(exchange.pointee.endpoint, exchange.pointee.response.fault)
                 unsafe abandon(exchange, status: exchange.pointee.status)
                 return false
             }

@@ -195,6 +195,8 @@ enum WorkerLimits {
     static let idlePerEndpointMax = 256
     /// First read of a response: the head and what a small body needs; the rest of a large one is spliced.
     static let firstReadBytes = 16 * 1024
+    /// 1xx responses to one request: a server has one or two to say (RFC 9110 §15.2).
+    static let interimResponsesMax: UInt8 = 16
     /// Bodies up to this size are copied behind their head, for one plain `send`.
     static let copiedBodyBytesMax = 4 * 1024
     /// Bodies with at least this much to come go by splice.

@@ -57,7 +57,7 @@ struct Statistics: ~Copyable {
     var bytesIn: UInt64 = 0
     var bytesOut: UInt64 = 0
     /// Requests and responses that were refused for their bytes.
-    var malformed: UInt64 = 0
+    var malformed = MalformedCounts()
     /// Connections that were not taken: draining, full, unknown listener, foreign forwarder.
     var refused: UInt64 = 0
     /// Connects that this host had no descriptor or memory for; by `Shortage`.
