@@ -65,7 +65,9 @@ def _read(pid):
 
 
 def family(roots, marker):
-    """The processes `roots`, their descendants, and whatever names `marker` on its command line, sorted by id."""
+    """The processes `roots`, their descendants, and whatever names a file below the directory `marker` on its command
+    line, sorted by id.
+    """
     parents, found = {}, set(roots)
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -79,7 +81,7 @@ def family(roots, marker):
         if state == "Z" or pid == os.getpid():
             continue
         parents[pid] = parent
-        if str(marker).encode() in arguments:
+        if f"{marker}/".encode() in arguments:
             found.add(pid)
     grew = True
     while grew:

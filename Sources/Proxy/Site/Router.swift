@@ -37,10 +37,15 @@ struct Router: BitwiseCopyable {
         unsafe conditions = unsafe matches.conditions
         var anyHost: [PathTable.Filed] = []
         var byHost: [HostPattern: [PathTable.Filed]] = [:]
+        // In file order: every node makes the same table.
+        var hosts: [HostPattern] = []
         for (index, route) in routes.enumerated() where route.listeners.contains(listener) {
             let filed = matches.filed[index]
             if route.match.hosts.isEmpty { anyHost.append(filed) }
-            for host in Set(route.match.hosts) { byHost[host, default: []].append(filed) }
+            for host in route.match.hosts where byHost[host]?.last?.route != filed.route {
+                if byHost[host] == nil { hosts.append(host) }
+                byHost[host, default: []].append(filed)
+            }
         }
         self.anyHost = PathTable(anyHost, arena: arena)
         var slotCount = 2
@@ -51,7 +56,7 @@ struct Router: BitwiseCopyable {
         unsafe slots = arena.make([HostEntry](repeating: empty, count: slotCount))
         var tables: [PathTable] = []
         var hasSuffixes = false
-        for (host, routes) in byHost {
+        for host in hosts {
             let name: String
             let isSuffix: Bool
             switch host {
@@ -64,7 +69,7 @@ struct Router: BitwiseCopyable {
             while unsafe slots[slot].table >= 0 { slot = (slot + 1) & slotMask }
             unsafe slots[slot] = HostEntry(
                 hash: hash, name: arena.make(name), isSuffix: isSuffix, table: Int32(tables.count))
-            tables.append(PathTable(routes, arena: arena))
+            tables.append(PathTable(byHost[host] ?? [], arena: arena))
         }
         unsafe self.tables = arena.make(tables)
         self.hasSuffixes = hasSuffixes
