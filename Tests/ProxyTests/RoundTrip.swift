@@ -63,9 +63,12 @@ enum RoundTrip {
             return "another host"
         }
         if path(sent) != normal(path(received), of: old) { return "path \(path(sent))" }
-        for id in [FieldID.connection, .keepAlive, .proxyConnection, .lookalike] where !sent.values(id).isEmpty {
+        for id in [FieldID.keepAlive, .proxyConnection, .lookalike] where !sent.values(id).isEmpty {
             return "\(id) went on"
         }
+        let takesTrailers = old.facts.takesTrailers && old.minorVersion >= 1
+        let options = old.asksForWebSocket ? ["Upgrade"] : takesTrailers ? ["TE"] : []
+        if sent.values(.connection) != options { return "Connection: \(sent.values(.connection))" }
         if sent.values(.host).count != 1 { return "not one Host" }
         if !isTrusted {
             let expected: [(FieldID, [String])] = [

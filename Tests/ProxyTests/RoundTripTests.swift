@@ -21,7 +21,8 @@ struct RoundTripTests {
         "Connection: X-A, Host, content-length", "Connection: keep-alive, X-Forwarded-For,x-request-id", "X-A: 1",
         "X_Forwarded_For: 1", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 10.0.0.2", "X-Request-Id: abc",
         "X-Request-Id: def", "X-Real-IP: 10.0.0.1", "X-Forwarded-Port: 1", "Forwarded: for=a", "Content_Length: 9",
-        "Upgrade: h2c", "TE: trailers", "Keep-Alive: 5", "Expect: 100-continue", "Via: 1.0 b", "Date: x", "Empty:",
+        "Upgrade: h2c", "TE: trailers", "Connection: TE", "Connection: keep-alive, Upgrade", "Upgrade: websocket",
+        "Keep-Alive: 5", "Expect: 100-continue", "Via: 1.0 b", "Date: x", "Empty:",
         "Obs: \u{80}\u{ff}", "Trailer: A", "Proxy-Connection: close", "Max-Forwards: 1",
     ]
 
