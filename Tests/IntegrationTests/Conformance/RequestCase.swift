@@ -41,7 +41,7 @@ struct RefusedRequest: CustomTestStringConvertible {
         let site = try ConformanceSite.current()
         let smuggled = ConformanceSite.octets("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
         for isSlow in bytes.count < 2000 ? [false, true] : [false] {
-            _ = site.endpoint.takeRecord()
+            site.expectEmptyRecord()
             let client = try TCPSocket(connectingTo: site.port)
             if isSlow { try client.sendSlowly(bytes + smuggled) } else { try client.send(bytes + smuggled) }
             let answer = ConformanceSite.text(try client.receiveToEnd())
@@ -50,6 +50,12 @@ struct RefusedRequest: CustomTestStringConvertible {
             #expect(head["Connection"] == "close" && head["X-Request-Id"] == "ID", "\(answer)")
             #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2, "more than one answer: \(answer)")
             #expect(!answer.contains("127.0.0.1"), "names an endpoint: \(answer)")
+            if isInBody {
+                // What went on is recorded by the thread of its connection, which ends behind it.
+                try Eventually.holds("the end of the endpoint's connection", every: .milliseconds(1)) {
+                    site.endpoint.openConnections == 0
+                }
+            }
             let record = try site.recordAfterProbe()
             let how: Comment = isSlow ? "byte by byte" : "at once"
             if isInBody && !record.isEmpty {
@@ -94,7 +100,7 @@ struct AcceptedRequest: CustomTestStringConvertible {
     func check() throws {
         let site = try ConformanceSite.current()
         for isSlow in bytes.count < 2000 && !isSentAtOnce ? [false, true] : [false] {
-            _ = site.endpoint.takeRecord()
+            site.expectEmptyRecord()
             let client = try TCPSocket(connectingTo: site.port)
             if isSlow { try client.sendSlowly(bytes) } else { try client.send(bytes) }
             let reader = HTTPReader(client)
@@ -114,6 +120,12 @@ struct AcceptedRequest: CustomTestStringConvertible {
 }
 
 extension ConformanceSite {
+    /// Bytes that arrived after an earlier case had looked would be of that case.
+    func expectEmptyRecord() {
+        let late = ConformanceSite.text(endpoint.takeRecord())
+        #expect(late.isEmpty, "of an earlier case: \(late)")
+    }
+
     /// What the endpoint received before a probe that is sent now.
     ///
     /// - Parameters:
