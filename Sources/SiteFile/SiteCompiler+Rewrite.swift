@@ -126,9 +126,7 @@ extension SiteCompiler {
                 hint: "keep one of the two")
         }
         if let body {
-            return pageText(body, of: ErrorPageKeys.body).map {
-                ErrorPage(statuses: statuses, contentType: type, body: $0)
-            }
+            return pageText(body, of: ErrorPageKeys.body).flatMap { page(statuses, type, $0, body.mark) }
         }
         guard let file else {
             diagnostics.error(
@@ -141,11 +139,30 @@ extension SiteCompiler {
             return nil
         }
         switch pages.read(path) {
-        case .success(let body): return ErrorPage(statuses: statuses, contentType: type, body: body)
+        case .success(let body): return page(statuses, type, body, file.mark)
         case .failure(let problem):
             diagnostics.error(file.mark, problem.message, hint: problem.hint)
             return nil
         }
+    }
+}
+
+extension SiteCompiler {
+    /// A page whose variables still fit when the longest ids are filled in.
+    private func page(
+        _ statuses: ClosedRange<Int>, _ type: String, _ body: [UInt8], _ mark: YAMLNode.Mark
+    ) -> ErrorPage? {
+        let variable = "{request_id}"
+        let count = String(decoding: body, as: UTF8.self).ranges(of: variable).count
+        let filled = body.count + count * (ErrorPage.requestIDBytesMax - variable.utf8.count)
+        guard filled <= RouteAnswer.bodyBytesMax else {
+            diagnostics.error(
+                mark,
+                "with its ids filled in, the page may have \(filled) bytes, more than \(RouteAnswer.bodyBytesMax)",
+                hint: "name {request_id} less often")
+            return nil
+        }
+        return ErrorPage(statuses: statuses, contentType: type, body: body)
     }
 }
 

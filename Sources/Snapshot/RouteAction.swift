@@ -25,8 +25,11 @@ package struct ErrorPage: Equatable, Sendable {
     /// `404`, or a whole class: `5xx` is 500…599.
     package var statuses: ClosedRange<Int>
     package var contentType: String
-    /// At most `RouteAnswer.bodyBytesMax`. `{status}` and `{request_id}` are filled in; other braces are text.
+    /// At most `RouteAnswer.bodyBytesMax`, filled in. `{status}` and `{request_id}` are filled in; other braces are text.
     package var body: [UInt8]
+
+    /// Longest `X-Request-Id` that is kept of a trusted peer.
+    package static let requestIDBytesMax = 128
 
     package init(statuses: ClosedRange<Int>, contentType: String, body: [UInt8]) {
         self.statuses = statuses

@@ -22,12 +22,43 @@ extension IntegrationTests {
                 #expect(try client.request("/slow").status == 504)
                 let waited = ContinuousClock.now - started
                 #expect(waited >= .milliseconds(290) && waited < .seconds(10), "\(waited)")
-                // The connection goes on, and its next request has a time of its own.
                 #expect(try client.request("/").status == 200)
                 #expect(
                     try site.control.request("GET", "/metrics").text.contains(
                         #"sluice_requests_timed_out_total{listener="web",route="main"} 1"#))
                 gate.open()
+            }
+        }
+
+        @Test("the next request on the connection has a time of its own")
+        func nextRequest() throws {
+            try Lab.run { lab in
+                let gate = Gate(), never = Gate()
+                let app = try lab.http { request in
+                    try (request.head.target == "/held" ? gate : never).wait()
+                    return .response("held")
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(
+                    """
+                    proxy: {nodes: 1}
+                    listeners:
+                      web: {address: "127.0.0.1:\(port)"}
+                    routes:
+                      - {name: held, match: {path: /held}, to: app}
+                      - {name: slow, to: app, timeout: {request: 200ms}}
+                    pools:
+                      app: {endpoints: ["\(app.address)"]}
+                    """)
+                let client = try HTTPConnection(to: port)
+                #expect(try client.request("/slow").status == 504)
+                try client.socket.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+                // While it waits, the time that was another request's passes, twice.
+                for _ in 0..<2 { #expect(try HTTPConnection(to: port).request("/slow").status == 504) }
+                #expect(!client.hasInput)
+                gate.open()
+                #expect(try client.response().text == "held")
+                never.open()
             }
         }
 
@@ -75,13 +106,16 @@ extension IntegrationTests {
 }
 
 extension HTTPConnection {
-    /// Whether the peer ends the stream inside a body, having read what came before.
+    /// Whether the peer ends the stream inside a body within ten seconds, whatever it sends until then.
     ///
-    /// - Throws: `SystemCallError` with `EAGAIN` when it doesn't within the socket's time limit.
+    /// - Throws: `SystemCallError` with `EAGAIN` when it stays silent to the socket's time limit.
     fileprivate func isCutOff() throws -> Bool {
         _ = takeBufferedBytes()
+        let deadline = ContinuousClock.now + .seconds(10)
         do {
-            while try !socket.receive().isEmpty {}
+            while try !socket.receive().isEmpty {
+                if ContinuousClock.now > deadline { return false }
+            }
             return true
         } catch let error as SystemCallError where error.errno == ECONNRESET {
             return true

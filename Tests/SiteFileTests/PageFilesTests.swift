@@ -51,4 +51,17 @@ struct PageFilesTests {
             #expect(throws: PageFiles.Problem.self) { try pages.read("1").get() }
         }
     }
+
+    @Test("ids that are filled in count", arguments: [(0, true), (1, false)])
+    func filledIn(excess: Int, isGood: Bool) {
+        let ids = String(repeating: "{request_id}", count: 4)
+        let rest = String(repeating: "a", count: 32 * 1024 - 4 * 128 + excess)
+        let text = """
+            listeners: {web: {address: ":8080"}}
+            errors: {404: {body: "\(ids)\(rest)"}}
+            routes: [{to: app}]
+            pools: {app: {endpoints: ["127.0.0.1:9001"]}}
+            """
+        #expect(diagnostics(of: text).isEmpty == isGood)
+    }
 }

@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import Snapshot
 
 /// Where a request comes from: what the connection says, or what a trusted peer says of it.
 struct RequestOrigin: BitwiseCopyable {
@@ -16,9 +17,6 @@ struct RequestOrigin: BitwiseCopyable {
     var idLength: UInt16 = 0
     /// A trusted peer was reached by `https`.
     var isSecure = false
-
-    /// Longest `X-Request-Id` that is kept.
-    static let idBytesMax = 128
 
     init(client: IPEndpoint) { self.client = client }
 
@@ -84,7 +82,7 @@ struct RequestOrigin: BitwiseCopyable {
         case .forwardedHost: return isAuthority(value)
         case .realIP: return IPEndpoint(text: value) != nil
         case .requestID:
-            guard value.count > 0, value.count <= idBytesMax else { return false }
+            guard value.count > 0, value.count <= ErrorPage.requestIDBytesMax else { return false }
             for index in 0..<value.count where !isIDByte(value[index]) { return false }
             return true
         default: return false

@@ -27,6 +27,6 @@ struct CompiledAnswer: BitwiseCopyable {
         }
     }
 
-    /// RFC 9110 §8.6: 204 has neither a body nor a length.
-    var statesLength: Bool { status != 204 }
+    /// RFC 9110 §8.6: 204 has no length, and that of 304 would be another response's.
+    var statesLength: Bool { status != 204 && status != 304 }
 }

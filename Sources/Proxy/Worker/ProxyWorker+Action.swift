@@ -59,7 +59,7 @@ extension ProxyWorker {
         let persists = unsafe exchange.pointee.clientPersists && isWhole && !isDraining
         unsafe writeRouteAnswer(exchange, answer, persists: persists)
         // What one buffer doesn't hold can't wait for a slow client.
-        guard !writer.isOverfull && writer.count <= BufferPool.blockBytes else {
+        guard writerFitsBuffer else {
             unsafe self.answer(exchange, status: 431)
             return
         }
@@ -112,9 +112,11 @@ extension ProxyWorker {
             writer.append(decimal: answer.body.count)
             writer.append("\r\n")
         }
-        writer.append("Date: ")
-        date.write(to: &writer)
-        writer.append("\r\n")
+        if !rules.drops("date") {
+            writer.append("Date: ")
+            date.write(to: &writer)
+            writer.append("\r\n")
+        }
         if !rules.drops("x-request-id") {
             writer.append("X-Request-Id: ")
             unsafe writer.append(answerID(of: exchange))

@@ -58,6 +58,9 @@ extension ProxyWorker {
         writer.append(reason)
         if let page = unsafe page {
             unsafe writer.append(page.pointee, status: status, id: id, date: date, closes: closes, hasBody: hasBody)
+            if !writerFitsBuffer {
+                unsafe writeAnswer(status, id: id, closes: closes, hasBody: hasBody, page: nil)
+            }
             return
         }
         writer.append("\r\nContent-Type: text/plain\r\nContent-Length: ")
@@ -73,6 +76,9 @@ extension ProxyWorker {
         writer.append(reason)
         writer.append("\n")
     }
+
+    /// Whether what the socket doesn't take at once can wait in the client's buffer.
+    var writerFitsBuffer: Bool { !writer.isOverfull && writer.count <= BufferPool.blockBytes }
 
     /// Sends what `writeAnswer` composed and goes on with the connection, or ends it.
     mutating func sendAnswer(_ client: ClientPointer, persists: Bool, mayBeSending: Bool) {
