@@ -62,6 +62,34 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a switch to another protocol ends the bound")
+        func webSocket() throws {
+            try Lab.run { lab in
+                let never = Gate()
+                let app = try lab.scripted { connection in
+                    let request = String(decoding: try connection.receive(), as: UTF8.self)
+                    guard request.hasPrefix("GET /socket") else { return try never.wait() }
+                    try connection.socket.send(
+                        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    while case let bytes = try connection.receive(), !bytes.isEmpty {
+                        try connection.socket.send(bytes)
+                    }
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, route: "timeout: {request: 200ms}"))
+                let client = try HTTPConnection(to: port)
+                try client.socket.send(
+                    "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+                #expect(try client.responseHead().status == 101)
+                for _ in 0..<2 { #expect(try HTTPConnection(to: port).request("/").status == 504) }
+                try client.socket.send("still here")
+                #expect(try client.socket.receive(exactly: 10) == Array("still here".utf8))
+                never.open()
+            }
+        }
+
         @Test("a response that has begun is cut off")
         func cutOff() throws {
             try Lab.run { lab in
