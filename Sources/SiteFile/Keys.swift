@@ -202,7 +202,7 @@ enum RouteTimeoutKeys {
         "From the end of the request to the head of the response; then 504.")
     static let request = Key(
         "request", .duration(.milliseconds(10) ... .seconds(24 * 3600)), stands: "no bound",
-        "From the end of the request's head to the end of the response, attempts included: then 504, or the connection is cut when the response has begun."
+        "From the end of the request's head to the end of the response, attempts included: then 504, or the connection is cut when the response has begun. A switch to another protocol (WebSocket) ends it."
     )
     static let section = Section(
         "routes[].timeout", "", keys: [connect.declaration, response.declaration, request.declaration])

@@ -10,7 +10,10 @@ extension ProxyWorker {
         unsafe exchange.pointee.request = BodyProgress(.untilClose)
         unsafe exchange.pointee.clientPersists = false
         unsafe exchange.pointee.endpointPersists = false
-        unsafe arm(clients[exchange.pointee.client])
+        let client = unsafe clients[exchange.pointee.client]
+        // `timeout.request` bounds the request, which is over.
+        unsafe client.pointee.exchangeDeadline = .max
+        unsafe arm(client)
     }
 
     /// The client's bytes have been passed on as far as they go.
