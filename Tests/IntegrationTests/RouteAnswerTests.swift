@@ -32,7 +32,7 @@ extension IntegrationTests {
                 """
                 {match: {path: /old}, redirect: {to: "/new?{query}"}}
                 {match: {path: {prefix: /tls/}}, redirect: {to: "https://{hostname}{path}", status: 301}}
-                {match: {path: {prefix: //}}, redirect: {to: "{path}"}}
+                {match: {path: {prefix: /evil.example}}, redirect: {to: "{path}"}}
                 """
             ) { port, app, _ in
                 let client = try HTTPConnection(to: port)

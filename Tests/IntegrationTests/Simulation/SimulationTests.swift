@@ -22,8 +22,7 @@ extension IntegrationTests {
                 }
                 let port = try Ports.unused()
                 let site = try lab.site(
-                    SiteText.http(port, to: endpoints.map(\.address), nodes: 1)
-                        .replacing("nodes: 1", with: "nodes: 1, workers: 2"))
+                    SiteText.http(port, to: endpoints.map(\.address), nodes: 1, workers: 2))
                 let pids = site.nodeProcesses
                 for seed in Self.seeds {
                     run(seed, port, faults)
