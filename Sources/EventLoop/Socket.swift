@@ -58,7 +58,9 @@ package enum Socket {
         to address: SocketAddress, type: CInt = CInt(SOCK_STREAM.rawValue)
     ) throws(SocketError) -> ConnectOutcome {
         let socket = try make(address.family, type)
-        if case .ip = address { try set(socket.rawValue, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
+        if case .ip = address, type == CInt(SOCK_STREAM.rawValue) {
+            try set(socket.rawValue, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        }
         while true {
             let result = unsafe withSockaddr(address) { unsafe Glibc.connect(socket.rawValue, $0, $1) }
             if result == 0 { return .connected(socket) }

@@ -3,6 +3,7 @@ import Glibc
 package import NodeAgent
 package import NodeLink
 package import Snapshot
+import Telemetry
 
 /// The proxy node: compiles what the agent gives it, and tells its workers.
 package final class ProxyRole: DataRole {
@@ -19,6 +20,8 @@ package final class ProxyRole: DataRole {
     /// Held for the life of the process.
     private let listeners: [WorkerListeners]
     private let handOverPaths: [String]
+    /// Made when a site logs for the first time, and kept.
+    private var accessLog: AccessLog?
 
     /// Starts the workers, which then wait for a site.
     ///
@@ -90,11 +93,29 @@ package final class ProxyRole: DataRole {
     // MARK: DataRole
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
-        let site = CompiledSite(snapshot, registry: registry, workers: workerCount)
+        let site = CompiledSite(
+            snapshot, registry: registry, workers: workerCount, accessLog: accessLog(for: snapshot))
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()
     }
+
+    /// - Returns: nil when the site doesn't log.
+    private func accessLog(for snapshot: Snapshot) -> AccessLog? {
+        if accessLog == nil && snapshot.accessLog != nil { accessLog = AccessLog(workers: workerCount) }
+        accessLog?.use(snapshot.accessLog)
+        return snapshot.accessLog == nil ? nil : accessLog
+    }
+
+    package func reopenLog() { accessLog?.reopen() }
+
+    package func flushLog() {
+        guard let accessLog, !accessLog.flush(within: ProxyRole.flushMax) else { return }
+        Log.warning("access-log", "the last lines could not be written within \(ProxyRole.flushMax)")
+    }
+
+    /// For the last lines of a node that ends.
+    private static let flushMax = Duration.seconds(2)
 
     package func apply(_ membership: Membership) {
         membershipVersion = membership.version

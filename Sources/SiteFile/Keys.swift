@@ -1,5 +1,6 @@
 import EventLoop
 import Snapshot
+import Telemetry
 
 // Every key of the site file. Defaults are those of the types in `Snapshot`, named here once.
 
@@ -15,6 +16,8 @@ enum SiteKeys {
         "listeners", .named(ListenerKeys.section, example: "web: {address: \":8080\"}"), stands: "required",
         "Addresses that clients dial, by name.")
     static let limits = Key("limits", .section(LimitsKeys.section), "Bounds on what clients may use.")
+    static let accessLog = Key(
+        "access_log", .section(AccessLogKeys.section), stands: "requests are not logged", "One line for each request.")
     static let routes = Key(
         "routes", .list(RouteKeys.section, example: "- to: app"), stands: "none",
         "Rules from requests to pools. The first that matches wins; a request that none matches is answered with an error."
@@ -26,7 +29,7 @@ enum SiteKeys {
         "", "A site file is one YAML document, in UTF-8, of at most 4 MiB.",
         keys: [
             site.declaration, forwarder.declaration, proxy.declaration, trust.declaration, listeners.declaration,
-            limits.declaration, routes.declaration, pools.declaration,
+            limits.declaration, accessLog.declaration, routes.declaration, pools.declaration,
         ],
         later: ["control"])
 }

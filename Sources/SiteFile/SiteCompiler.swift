@@ -45,6 +45,7 @@ final class SiteCompiler {
         read(top.open(SiteKeys.proxy), into: &snapshot.proxy)
         if let trust = top.open(SiteKeys.trust) { snapshot.trustedProxies = read(trust) }
         read(top.open(SiteKeys.limits), into: &snapshot.limits)
+        snapshot.accessLog = compile(accessLog: top.open(SiteKeys.accessLog))
 
         listeners = named(
             top, SiteKeys.listeners, ListenerKeys.section, what: "listener", example: "web: {address: \":8080\"}")

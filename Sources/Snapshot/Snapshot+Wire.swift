@@ -20,6 +20,7 @@ extension Snapshot {
         out.write(UInt16(proxy.workers))
         out.write(list: trustedProxies) { $0.write($1) }
         out.write(limits)
+        out.write(accessLog)
         out.write(UInt32(pools.count))
         out.write(UInt32(listeners.count))
         for pool in pools { out.write(pool) }
@@ -50,6 +51,7 @@ extension Snapshot {
         proxy = ProxySettings(nodes: Int(try reader.read(UInt16.self)), workers: Int(try reader.read(UInt16.self)))
         trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
         limits = try reader.readLimits()
+        accessLog = try reader.readAccessLog()
         let poolCount = Int(try reader.read(UInt32.self))
         let listenerCount = Int(try reader.read(UInt32.self))
         pools = []

@@ -1,4 +1,5 @@
 package import EventLoop
+package import Telemetry
 
 /// One site, checked and compiled: what nodes serve. Immutable once published under its revision.
 ///
@@ -13,6 +14,8 @@ package struct Snapshot: Equatable, Sendable {
     /// `trust.proxies`: peers whose `X-Forwarded-*` fields are believed.
     package var trustedProxies: [AddressRange]
     package var limits: Limits
+    /// nil: requests are not logged.
+    package var accessLog: AccessLogSettings?
     package var listeners: [Listener]
     /// In the order of the site file: the first that matches wins.
     package var routes: [Route]
@@ -20,8 +23,8 @@ package struct Snapshot: Equatable, Sendable {
 
     package init(
         revision: UInt64, site: String, forwarder: ForwarderSettings = .init(), proxy: ProxySettings = .init(),
-        trustedProxies: [AddressRange] = [], limits: Limits = .init(), listeners: [Listener] = [],
-        routes: [Route] = [], pools: [Pool] = []
+        trustedProxies: [AddressRange] = [], limits: Limits = .init(), accessLog: AccessLogSettings? = nil,
+        listeners: [Listener] = [], routes: [Route] = [], pools: [Pool] = []
     ) {
         self.revision = revision
         self.site = site
@@ -29,6 +32,7 @@ package struct Snapshot: Equatable, Sendable {
         self.proxy = proxy
         self.trustedProxies = trustedProxies
         self.limits = limits
+        self.accessLog = accessLog
         self.listeners = listeners
         self.routes = routes
         self.pools = pools

@@ -3,6 +3,7 @@ import EventLoop
 import HTTP1
 import NodeAgent
 import Snapshot
+import Telemetry
 
 /// A snapshot as the workers read it: plain tables, immutable, shared by all workers and freed with the last of them.
 ///
@@ -23,10 +24,13 @@ final class CompiledSite: @unchecked Sendable {
     let endpoints: [EndpointKey]
     let series: [IdentityRegistry.Series]
     let listenerNames: [String]
+    /// Kept as long as an exchange may write to it; nil: requests are not logged.
+    let accessLog: AccessLog?
+    let logNames: AccessLogNames?
 
     private let arena: Arena
 
-    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int) {
+    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, accessLog: AccessLog? = nil) {
         let arena = Arena()
         self.arena = arena
         revision = snapshot.revision
@@ -70,6 +74,8 @@ final class CompiledSite: @unchecked Sendable {
         endpoints = registry.endpoints
         series = registry.series
         listenerNames = registry.listeners
+        self.accessLog = accessLog
+        logNames = accessLog == nil ? nil : AccessLogNames(snapshot, registry, arena: arena)
     }
 }
 

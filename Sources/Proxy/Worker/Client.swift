@@ -43,6 +43,8 @@ struct Client: BitwiseCopyable {
     var output = Buffer()
     /// Bytes of `input` in which no end of head was found.
     var scanned = 0
+    /// When the first byte of the head under way came.
+    var headBeganAt: UInt64 = 0
     /// When something must have happened; 0 for never.
     var deadline: UInt64 = 0
     /// What the timer wheel is set to; 0 for nothing.

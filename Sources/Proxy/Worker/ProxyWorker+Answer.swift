@@ -21,7 +21,9 @@ extension ProxyWorker {
     mutating func answerAndEnd(_ client: ClientPointer, status: Int) {
         let series = unsafe unroutedSeries(of: client)
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
-        writeAnswer(status, id: makeRequestID(), closes: true, hasBody: true)
+        let id = makeRequestID()
+        writeAnswer(status, id: id, closes: true, hasBody: true)
+        if let log = unsafe site?.pointee.log { unsafe logUnreadable(client, status: status, id: id, log) }
         unsafe sendAnswer(client, persists: false, mayBeSending: true)
     }
 
@@ -41,7 +43,9 @@ extension ProxyWorker {
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
         let hasBody = head.framing != .none
         let persists = persists && head.isPersistent && !hasBody && !isDraining
-        writeAnswer(status, id: makeRequestID(), closes: !persists, hasBody: head.method != .head)
+        let id = makeRequestID()
+        writeAnswer(status, id: id, closes: !persists, hasBody: head.method != .head)
+        if let log = unsafe site?.pointee.log { unsafe logUnrouted(client, head, status: status, id: id, log) }
         unsafe client.pointee.input.consume(head.length)
         unsafe client.pointee.phase = .idle
         unsafe sendAnswer(client, persists: persists, mayBeSending: hasBody)
@@ -62,6 +66,7 @@ extension ProxyWorker {
         writer.append("\r\nX-Request-Id: ")
         writer.append(id)
         writer.append(closes ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
+        writer.endHead()
         guard hasBody else { return }
         writer.append(decimal: status)
         writer.append(" ")

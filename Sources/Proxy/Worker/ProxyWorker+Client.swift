@@ -128,6 +128,7 @@ extension ProxyWorker {
         }
         if unsafe client.pointee.phase == .idle {
             unsafe client.pointee.phase = .head
+            unsafe client.pointee.headBeganAt = now
             unsafe client.pointee.scanned = 0
             unsafe setDeadline(client, now + currentHeadNanoseconds)
         }
@@ -296,6 +297,7 @@ extension ProxyWorker {
     mutating func clientBroke(_ client: ClientPointer) {
         if unsafe client.pointee.phase == .exchange {
             let exchange = unsafe exchanges[client.pointee.exchange]
+            unsafe exchange.pointee.trace.termination = .clientGone
             // 499 in nginx' words: counted as what the client would have got.
             unsafe abandon(exchange, status: exchange.pointee.status == 0 ? 499 : exchange.pointee.status)
         } else {

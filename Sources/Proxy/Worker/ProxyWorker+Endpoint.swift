@@ -52,6 +52,7 @@ extension ProxyWorker {
     }
 
     mutating func connect(_ exchange: ExchangePointer) {
+        unsafe exchange.pointee.trace.connectBeganAt = now
         let number = unsafe exchange.pointee.endpoint
         let address = endpointKeys[Int(number)].address
         let descriptor: CInt
@@ -83,6 +84,7 @@ extension ProxyWorker {
             return
         }
         if phase == .busy {
+            unsafe exchange.pointee.trace.connectTime = 0
             unsafe pointer.pointee.isWritable = true
             unsafe sendRequest(exchange, pointer)
         } else {
@@ -99,6 +101,7 @@ extension ProxyWorker {
             unsafe attemptFailed(exchange, .connect(status: 502))
             return
         }
+        unsafe exchange.pointee.trace.connectTime = now &- exchange.pointee.trace.connectBeganAt
         unsafe connection.pointee.phase = .busy
         unsafe connection.pointee.isWritable = true
         unsafe sendRequest(exchange, connection)

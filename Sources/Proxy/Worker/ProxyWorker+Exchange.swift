@@ -44,6 +44,9 @@ extension ProxyWorker {
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
+        if unsafe site.pointee.log != nil {
+            unsafe pointer.pointee.trace.fields = LoggedFields(fields, received, isTrusted: isTrusted)
+        }
         unsafe startAttempt(pointer)
     }
 
@@ -77,6 +80,7 @@ extension ProxyWorker {
         }
         unsafe exchange.pointee.attempts += 1
         unsafe exchange.pointee.endpoint = number
+        unsafe exchange.pointee.trace.begin(at: number)
         unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
         unsafe pool.pointee.requestBegan(index)
@@ -104,6 +108,7 @@ extension ProxyWorker {
     /// The endpoint side failed: another attempt, or an answer of our own.
     mutating func attemptFailed(_ exchange: ExchangePointer, _ failure: AttemptFailure) {
         let number = unsafe exchange.pointee.endpoint
+        unsafe exchange.pointee.trace.fail(failure)
         var wasReused = false
         if unsafe exchange.pointee.connection != EndpointConnection.none {
             let connection = unsafe connections[exchange.pointee.connection]
@@ -182,8 +187,9 @@ extension ProxyWorker {
             unsafe closeConnection(connection)
         }
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
-        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        unsafe exchange.pointee.trace.termination = .done
         unsafe release(exchange)
+        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         if requestIsComplete {
             unsafe continueAfterResponse(client, persists: persists)
         } else {
@@ -204,8 +210,10 @@ extension ProxyWorker {
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
         unsafe writeAnswer(
             status, id: exchange.pointee.id, closes: !persists, hasBody: exchange.pointee.head.method != .head)
-        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        unsafe exchange.pointee.trace.headBytesOut += writer.headCount
+        unsafe exchange.pointee.trace.ownBodyBytesOut = writer.count - writer.headCount
         unsafe release(exchange)
+        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         unsafe sendAnswer(client, persists: persists, mayBeSending: !requestIsComplete)
     }
 
@@ -213,6 +221,7 @@ extension ProxyWorker {
     mutating func abandon(_ exchange: ExchangePointer, status: Int) {
         let client = unsafe clients[exchange.pointee.client]
         unsafe exchange.pointee.status = status
+        unsafe exchange.pointee.trace.cut(status: status)
         unsafe dropConnection(exchange)
         unsafe release(exchange)
         // A response cut short must look cut short, also when its length isn't stated.
@@ -228,7 +237,10 @@ extension ProxyWorker {
     }
 
     /// Counts the exchange and gives back what it holds.
+    ///
+    /// The request's head must still be at the front of the client's input.
     private mutating func release(_ exchange: ExchangePointer) {
+        if let log = unsafe exchange.pointee.site.pointee.log { unsafe logExchange(exchange, log) }
         unsafe statistics.countRequest(
             series: exchange.pointee.series, status: exchange.pointee.status,
             nanoseconds: now &- exchange.pointee.startedAt)
@@ -262,7 +274,10 @@ extension ProxyWorker {
             } else {
                 unsafe answer(exchange, status: 408)
             }
-        case .relaying: unsafe abandon(exchange, status: exchange.pointee.status)
+        case .relaying:
+            let isClientSlow = unsafe !clients[exchange.pointee.client].pointee.isWritable
+            unsafe exchange.pointee.trace.termination = isClientSlow ? .clientTimeout : .endpointTimeout
+            unsafe abandon(exchange, status: exchange.pointee.status)
         }
     }
 }

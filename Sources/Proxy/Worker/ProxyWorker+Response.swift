@@ -82,6 +82,7 @@ extension ProxyWorker {
                 return false
             }
             unsafe exchange.pointee.hasSentInterim = true
+            unsafe exchange.pointee.trace.headBytesOut += writer.count
         }
         unsafe connection.pointee.input.consume(head.length)
         return true
@@ -135,6 +136,8 @@ extension ProxyWorker {
         }
         unsafe exchange.pointee.stage = .relaying
         unsafe exchange.pointee.hasAnswered = true
+        unsafe exchange.pointee.trace.headAt = now
+        unsafe exchange.pointee.trace.headBytesOut += writer.count
         let sent = unsafe sendComposed(
             client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
         guard sent >= 0 else {
@@ -233,6 +236,7 @@ extension ProxyWorker {
             case .wait: return true
             case .malformed:
                 statistics.malformed &+= 1
+                unsafe exchange.pointee.trace.termination = .endpointMalformed
                 unsafe abandon(exchange, status: exchange.pointee.status)
                 return false
             }
@@ -305,6 +309,7 @@ extension ProxyWorker {
     /// The endpoint closed within a body: the client must see that, too.
     private mutating func endpointCutShort(_ exchange: ExchangePointer) {
         unsafe endpoints[Int(exchange.pointee.endpoint)].failures &+= 1
+        unsafe exchange.pointee.trace.termination = .endpointReset
         unsafe abandon(exchange, status: exchange.pointee.status)
     }
 }

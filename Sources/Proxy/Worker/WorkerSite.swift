@@ -19,6 +19,8 @@ struct WorkerSite {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    /// nil: requests are not logged.
+    let log: WorkerLog?
 
     init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
         unsafe compiled = .passRetained(site)
@@ -30,6 +32,7 @@ struct WorkerSite {
         headNanoseconds = site.headNanoseconds
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
         idleNanoseconds = site.idleNanoseconds
+        log = site.accessLog.flatMap { log in site.logNames.map { WorkerLog(ring: log.rings[worker], names: $0) } }
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
