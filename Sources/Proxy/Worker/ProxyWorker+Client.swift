@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 typealias ClientPointer = UnsafeMutablePointer<Client>
 typealias ExchangePointer = UnsafeMutablePointer<Exchange>

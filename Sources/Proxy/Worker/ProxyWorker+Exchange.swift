@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 /// An exchange from its request's head to its end: route, attempts, failures.
 extension ProxyWorker {

@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 /// The response on its way to the client: head, then body as it comes.
 extension ProxyWorker {

@@ -2,6 +2,7 @@ import Balancing
 import EventLoop
 import HTTP1
 import Snapshot
+import Telemetry
 
 /// One worker's hold on a compiled site: alive as long as it is current or an exchange began with it.
 @safe

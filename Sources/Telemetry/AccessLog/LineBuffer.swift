@@ -4,9 +4,10 @@ import Glibc
 @safe
 struct LineBuffer: ~Copyable {
     static let capacity = 256 * 1024
-    /// Bytes of the longest line: every text at its limit with each byte escaped to six, and the rest of a line.
+    /// Bytes of the longest line: every text at its limit with each byte escaped to six, the request line also in its
+    /// parts, and the rest of a line.
     static let lineBytesMax =
-        6 * (AccessTexts.requestLineBytesMax + 9 * AccessTexts.textBytesMax) + 2048
+        6 * (2 * AccessTexts.requestLineBytesMax + 9 * AccessTexts.textBytesMax) + 2048
 
     private let memory: UnsafeMutablePointer<UInt8>
     private(set) var count = 0
