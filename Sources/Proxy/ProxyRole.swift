@@ -14,6 +14,7 @@ package final class ProxyRole: DataRole {
     private let mailboxes: [Mailbox<ProxyCommand>]
     private let agent: AgentMailbox
     private let registry = IdentityRegistry()
+    private let sources = SourceTable()
     /// Endpoints that an operator drains; known to the registry or not yet.
     private var draining: [EndpointKey] = []
     private var membershipVersion: UInt64 = 0
@@ -77,11 +78,12 @@ package final class ProxyRole: DataRole {
     }
 
     private func start(_ worker: Int) {
-        let (commands, agent, listening) = (mailboxes[worker], agent, listeners[worker])
+        let (commands, agent, listening, sources) = (mailboxes[worker], agent, listeners[worker], sources)
         Thread.start("proxy-\(worker)") {
             do {
                 var loop = ProxyWorker(
-                    index: worker, poller: try Poller(), mailbox: commands, agent: agent, listening: listening)
+                    index: worker, poller: try Poller(), mailbox: commands, agent: agent, listening: listening,
+                    sources: sources)
                 try loop.watch()
                 loop.run()
             } catch {

@@ -91,10 +91,20 @@ enum LimitsKeys {
     static let connections = Key(
         "connections", .integer(1...1_000_000), default: standard.connectionCountMax,
         "Client connections that one node has open at a time.")
+    static let connectionsPerSource = Key(
+        "connections_per_source", .integer(1...1_000_000), stands: "no limit",
+        "Client connections that one source (an IPv4 address, or 64 bits of an IPv6 address) has open at one node; one more is answered with 429 and closed. Peers in `trust.proxies` are not counted."
+    )
+    static let requestsPerConnection = Key(
+        "requests_per_connection", .integer(1...1_000_000_000), stands: "no limit",
+        "Requests on one connection; the answer to the last one closes it.")
     static let timeout = Key("timeout", .section(LimitsTimeoutKeys.section), "How long clients may take.")
     static let section = Section(
-        "limits", "", keys: [head.declaration, headers.declaration, connections.declaration, timeout.declaration],
-        later: ["connections_per_source"])
+        "limits", "",
+        keys: [
+            head.declaration, headers.declaration, connections.declaration, connectionsPerSource.declaration,
+            requestsPerConnection.declaration, timeout.declaration,
+        ])
 }
 
 enum LimitsTimeoutKeys {
@@ -105,11 +115,15 @@ enum LimitsTimeoutKeys {
     static let bodyIdle = Key(
         "body_idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.bodyIdleTimeout,
         "Without a byte moving in a body, either way.")
+    static let write = Key(
+        "write", .duration(.milliseconds(100) ... .seconds(3600)), stands: "as `body_idle`",
+        "While an answer waits for a client that takes no byte of it; then the connection is reset.")
     static let idle = Key(
         "idle", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.idleTimeout,
         "A keep-alive connection between requests, or a relayed connection on which nothing moves.")
     static let section = Section(
-        "limits.timeout", "", keys: [head.declaration, bodyIdle.declaration, idle.declaration])
+        "limits.timeout", "",
+        keys: [head.declaration, bodyIdle.declaration, write.declaration, idle.declaration])
 }
 
 enum RouteKeys {

@@ -116,10 +116,13 @@ final class SiteCompiler {
         reader.read(LimitsKeys.head, into: &limits.headBytesMax)
         reader.read(LimitsKeys.headers, into: &limits.fieldCountMax)
         reader.read(LimitsKeys.connections, into: &limits.connectionCountMax)
+        limits.connectionsPerSourceMax = reader.read(LimitsKeys.connectionsPerSource)
+        limits.requestsPerConnectionMax = reader.read(LimitsKeys.requestsPerConnection)
         guard let timeout = reader.open(LimitsKeys.timeout) else { return }
         timeout.read(LimitsTimeoutKeys.head, into: &limits.headTimeout)
         timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
         timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
+        limits.writeTimeout = timeout.read(LimitsTimeoutKeys.write)
     }
 
     /// The values without repetitions; a repeated one is a warning.

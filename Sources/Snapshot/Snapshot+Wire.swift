@@ -87,6 +87,10 @@ extension WireWriter {
         write(limits.headTimeout)
         write(limits.bodyIdleTimeout)
         write(limits.idleTimeout)
+        write(limits.writeTimeout != nil)
+        if let timeout = limits.writeTimeout { write(timeout) }
+        write(UInt32(limits.connectionsPerSourceMax ?? 0))
+        write(UInt32(limits.requestsPerConnectionMax ?? 0))
     }
 
     mutating func write(_ pool: Pool) {
@@ -193,7 +197,15 @@ extension WireReader {
         Limits(
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
-            bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration())
+            bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
+            writeTimeout: try readBool() ? try readDuration() : nil, connectionsPerSourceMax: try readBound(),
+            requestsPerConnectionMax: try readBound())
+    }
+
+    /// 0 stands for no bound.
+    private mutating func readBound() throws(WireError) -> Int? {
+        let bound = Int(try read(UInt32.self))
+        return bound == 0 ? nil : bound
     }
 
     mutating func readPool() throws(WireError) -> Pool {

@@ -25,6 +25,9 @@ struct MetricFamily: Sendable {
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
+        .init(
+            "sluice_limited_total", .counter,
+            "What a limit of the site ended: connections over it, last requests of connections, stalled clients."),
         .init("sluice_access_log_written_total", .counter, "Lines of the access log that its target took."),
         .init(
             "sluice_access_log_dropped_total", .counter,

@@ -19,6 +19,11 @@ final class CompiledSite: @unchecked Sendable {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let writeNanoseconds: UInt64
+    /// 0: no limit.
+    let connectionsPerSourceMax: UInt32
+    /// `UInt32.max`: no limit.
+    let requestsPerConnectionMax: UInt32
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
@@ -40,6 +45,9 @@ final class CompiledSite: @unchecked Sendable {
         headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned
         bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
         idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
+        writeNanoseconds = (snapshot.limits.writeTimeout ?? snapshot.limits.bodyIdleTimeout).nanosecondsUnsigned
+        connectionsPerSourceMax = UInt32(clamping: snapshot.limits.connectionsPerSourceMax ?? 0)
+        requestsPerConnectionMax = UInt32(clamping: snapshot.limits.requestsPerConnectionMax ?? Int.max)
         let pools = snapshot.pools.map { pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(

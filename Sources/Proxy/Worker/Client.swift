@@ -33,6 +33,14 @@ struct Client: BitwiseCopyable {
     var isArmed = false
     /// In the list of connections to go on with at the end of the turn.
     var isReady = false
+    /// Counts among its source's connections.
+    var isCounted = false
+    /// Its source has too many connections: it gets 429.
+    var isOverLimit = false
+    /// Requests so far.
+    var requests: UInt32 = 0
+    /// When its socket took no more; 0: it takes bytes.
+    var blockedSince: UInt64 = 0
     var exchange = Client.noExchange
     /// The listener's number.
     var listener: UInt32

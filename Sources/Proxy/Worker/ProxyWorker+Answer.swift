@@ -42,7 +42,8 @@ extension ProxyWorker {
     ) {
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
         let hasBody = head.framing != .none
-        let persists = persists && head.isPersistent && !hasBody && !isDraining
+        let isLast = unsafe site.map { unsafe client.pointee.requests >= $0.pointee.requestsPerConnectionMax } ?? false
+        let persists = persists && head.isPersistent && !hasBody && !isDraining && !isLast
         let id = makeRequestID()
         writeAnswer(status, id: id, closes: !persists, hasBody: head.method != .head)
         if let log = unsafe site?.pointee.log { unsafe logUnrouted(client, head, status: status, id: id, log) }
@@ -95,6 +96,7 @@ extension ProxyWorker {
         case 408: "Request Timeout"
         case 413: "Content Too Large"
         case 414: "URI Too Long"
+        case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"

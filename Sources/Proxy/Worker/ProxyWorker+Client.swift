@@ -22,6 +22,7 @@ extension ProxyWorker {
         let pointer = unsafe clients[slot]
         unsafe pointer.pointee.slot = slot
         unsafe setDeadline(pointer, now + currentHeadNanoseconds)
+        if phase == .idle { unsafe admitSource(pointer) }
         unsafe readClient(pointer)
     }
 
@@ -30,7 +31,10 @@ extension ProxyWorker {
     mutating func clientEvent(_ token: Token, _ readiness: Readiness) {
         guard let client = unsafe clients.element(for: token) else { return }
         if readiness.isReadable { unsafe client.pointee.isReadable = true }
-        if readiness.isWritable { unsafe client.pointee.isWritable = true }
+        if readiness.isWritable {
+            unsafe client.pointee.isWritable = true
+            unsafe client.pointee.blockedSince = 0
+        }
         if readiness.isPeerClosed { unsafe client.pointee.isPeerClosed = true }
         if readiness.isError {
             unsafe clientBroke(client)
@@ -95,6 +99,10 @@ extension ProxyWorker {
             case .wouldBlock:
                 unsafe client.pointee.isReadable = false
                 if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
+                if unsafe client.pointee.isOverLimit {
+                    unsafe answerAndEnd(client, status: 429)
+                    return
+                }
                 unsafe arm(client)
                 return
             case .endOfStream, .failed:
@@ -177,6 +185,10 @@ extension ProxyWorker {
 
     private mutating func awaitHead(_ client: ClientPointer) {
         unsafe client.pointee.input.compact()
+        if unsafe client.pointee.isOverLimit && !client.pointee.isReadable {
+            unsafe answerAndEnd(client, status: 429)
+            return
+        }
         if unsafe client.pointee.isReadable { unsafe readClient(client) } else { unsafe arm(client) }
     }
 
@@ -307,6 +319,7 @@ extension ProxyWorker {
     }
 
     mutating func closeClient(_ client: ClientPointer) {
+        unsafe leaveSource(client)
         unsafe close(client.pointee.descriptor)
         unsafe buffers.empty(&client.pointee.input)
         unsafe buffers.empty(&client.pointee.output)

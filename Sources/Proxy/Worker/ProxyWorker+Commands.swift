@@ -154,6 +154,7 @@ extension ProxyWorker {
             }
         }
         appendRetries(to: &samples)
+        appendLimitSamples(to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
         return samples
     }

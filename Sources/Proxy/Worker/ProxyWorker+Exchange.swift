@@ -11,6 +11,7 @@ extension ProxyWorker {
         _ client: ClientPointer, _ head: RequestHead, _ site: UnsafeMutablePointer<WorkerSite>
     ) {
         unsafe client.pointee.phase = .exchange
+        let isLast = unsafe countsAsLast(client, site)
         let tables = unsafe site.pointee.tables
         guard let listener = unsafe tables.pointee.listener(number: client.pointee.listener) else {
             // The listener left the site; its connections end with the next request.
@@ -18,6 +19,11 @@ extension ProxyWorker {
             return
         }
         let listenerTable = unsafe tables.pointee.listeners + listener
+        guard unsafe !client.pointee.isOverLimit else {
+            unsafe answerWithoutExchange(
+                client, status: 429, series: listenerTable.pointee.unrouted, head: head, persists: false)
+            return
+        }
         guard head.method != .connect else {
             unsafe answerWithoutExchange(
                 client, status: 405, series: listenerTable.pointee.unrouted, head: head, persists: false)
@@ -42,6 +48,7 @@ extension ProxyWorker {
         }
         let pointer = unsafe exchanges[slot]
         unsafe pointer.pointee.slot = slot
+        if isLast { unsafe pointer.pointee.clientPersists = false }
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
@@ -278,6 +285,7 @@ extension ProxyWorker {
         case .relaying:
             let isClientSlow = unsafe !clients[exchange.pointee.client].pointee.isWritable
             unsafe exchange.pointee.trace.termination = isClientSlow ? .clientTimeout : .endpointTimeout
+            if isClientSlow { statistics.limitedWrites &+= 1 }
             unsafe abandon(exchange, status: exchange.pointee.status)
         }
     }

@@ -161,7 +161,7 @@ extension ProxyWorker {
         let client = unsafe clients[exchange.pointee.client]
         let connection = unsafe connections[exchange.pointee.connection]
         var budget = WorkerLimits.bytesPerTurnMax
-        unsafe setDeadline(client, now + exchange.pointee.site.pointee.bodyIdleNanoseconds)
+        unsafe setBodyDeadline(exchange, client)
         while true {
             if unsafe client.pointee.output.isHeld {
                 guard unsafe client.pointee.isWritable, unsafe flush(client) else { return }
@@ -203,7 +203,18 @@ extension ProxyWorker {
 
     private mutating func blockOnClient(_ client: ClientPointer) {
         unsafe client.pointee.isWritable = false
+        unsafe setBodyDeadline(exchanges[client.pointee.exchange], client)
         unsafe arm(client)
+    }
+
+    /// While the client takes bytes, some must move; once it doesn't, it must begin again, whatever the endpoint sends.
+    private mutating func setBodyDeadline(_ exchange: ExchangePointer, _ client: ClientPointer) {
+        guard unsafe !client.pointee.isWritable else {
+            unsafe setDeadline(client, now + exchange.pointee.site.pointee.bodyIdleNanoseconds)
+            return
+        }
+        if unsafe client.pointee.blockedSince == 0 { unsafe client.pointee.blockedSince = now }
+        unsafe setDeadline(client, client.pointee.blockedSince + exchange.pointee.site.pointee.writeNanoseconds)
     }
 
     /// Sends what the connection's buffer holds of the body.

@@ -52,6 +52,8 @@ struct ProxyWorker: ~Copyable {
     let mailbox: Mailbox<ProxyCommand>
     let agent: AgentMailbox
     let listening: WorkerListeners
+    /// The node's.
+    let sources: SourceTable
 
     var poller: Poller
     var now: UInt64
@@ -86,13 +88,14 @@ struct ProxyWorker: ~Copyable {
 
     init(
         index: Int, poller: consuming Poller, mailbox: Mailbox<ProxyCommand>, agent: AgentMailbox,
-        listening: WorkerListeners
+        listening: WorkerListeners, sources: SourceTable
     ) {
         self.index = index
         self.poller = poller
         self.mailbox = mailbox
         self.agent = agent
         self.listening = listening
+        self.sources = sources
         now = Clock.monotonicNanoseconds()
         wheel = TimerWheel(now: now)
         var generator = SystemRandomNumberGenerator()

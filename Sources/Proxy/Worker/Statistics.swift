@@ -58,6 +58,10 @@ struct Statistics: ~Copyable {
     var malformed: UInt64 = 0
     /// Connections that were not taken: draining, full, unknown listener, foreign forwarder.
     var refused: UInt64 = 0
+    /// What `limits` ended: connections, connections after their last request, clients that took too little.
+    var limitedSources: UInt64 = 0
+    var limitedRequests: UInt64 = 0
+    var limitedWrites: UInt64 = 0
 
     init() {
         unsafe series = .allocate(capacity: seriesCapacity)

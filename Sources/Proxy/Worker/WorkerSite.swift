@@ -20,6 +20,11 @@ struct WorkerSite {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let writeNanoseconds: UInt64
+    /// 0: no limit.
+    let connectionsPerSourceMax: UInt32
+    /// `UInt32.max`: no limit.
+    let requestsPerConnectionMax: UInt32
     /// nil: requests are not logged.
     let log: WorkerLog?
 
@@ -33,6 +38,9 @@ struct WorkerSite {
         headNanoseconds = site.headNanoseconds
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
         idleNanoseconds = site.idleNanoseconds
+        writeNanoseconds = site.writeNanoseconds
+        connectionsPerSourceMax = site.connectionsPerSourceMax
+        requestsPerConnectionMax = site.requestsPerConnectionMax
         log = site.accessLog.flatMap { log in site.logNames.map { WorkerLog(ring: log.rings[worker], names: $0) } }
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
