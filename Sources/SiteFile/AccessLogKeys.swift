@@ -15,7 +15,7 @@ enum AccessLogKeys {
         "fields", .oneOrMore(.logField, each: "field"), stands: "every field but `request`",
         "Members of a `json` line, in this order.")
     static let maxSize = Key(
-        "max_size", .size(64 * 1024...1 << 50), stands: "the file is never renamed by size",
+        "max_size", .size(64 * 1024...1 << 40), stands: "the file is never renamed by size",
         "A file of this size is renamed to `NAME.1`, that one to `NAME.2`, and so on.")
     static let keep = Key(
         "keep", .integer(1...100), default: standard.keptFiles, "Renamed files that are kept, with `max_size`.")

@@ -144,7 +144,7 @@ extension IntegrationTests {
         func cutShort() throws {
             try Lab.run { lab in
                 let app = try lab.scripted { connection in
-                    guard let head = try HTTPReader(connection.socket).head() else { return }
+                    guard let head = try HTTPReader(connection.socket, observe: connection.note).head() else { return }
                     switch head.target {
                     case "/reset": return
                     case "/half": try connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")

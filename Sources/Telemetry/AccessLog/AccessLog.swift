@@ -26,8 +26,8 @@ package final class AccessLog: Sendable {
     enum Command: Sendable {
         case use(AccessLogSettings?)
         case reopen
-        /// Write everything that is in the rings now, then write to `flushed`.
-        case flush
+        /// Write everything that is in the rings now, then say so in `flushCount`.
+        case flush(UInt64)
         case end
     }
 
@@ -38,7 +38,9 @@ package final class AccessLog: Sendable {
     private nonisolated(unsafe) let bellCell: UnsafeMutablePointer<WriterBell>
     let written = Atomic<UInt64>(0)
     let failed = Atomic<UInt64>(0)
-    /// Readable after a flush.
+    private let flushRequests = Atomic<UInt64>(0)
+    /// The last flush that is done; then `flushed` is readable.
+    let flushCount = Atomic<UInt64>(0)
     let flushed: CInt
 
     /// Starts the thread, which waits for settings.
@@ -66,7 +68,7 @@ package final class AccessLog: Sendable {
 
     // MARK: orders, from any thread
 
-    /// What is in the rings by now goes to the former target. nil: what comes is thrown away.
+    /// What is in the rings when the thread takes the order goes to the former target. nil: what comes is thrown away.
     package func use(_ settings: AccessLogSettings?) { commands.post(.use(settings)) }
 
     /// The target's name may belong to another file now: opens it anew.
@@ -77,14 +79,24 @@ package final class AccessLog: Sendable {
     /// - Returns: false when that took longer.
     @discardableResult
     package func flush(within limit: Duration) -> Bool {
-        commands.post(.flush)
-        var waiting = pollfd(fd: flushed, events: Int16(POLLIN), revents: 0)
-        let (seconds, attoseconds) = limit.components
-        guard unsafe poll(&waiting, 1, CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)) == 1
-        else { return false }
-        var count: UInt64 = 0
-        _ = unsafe read(flushed, &count, 8)
+        let request = flushRequests.add(1, ordering: .relaxed).newValue
+        commands.post(.flush(request))
+        let deadline = Clock.monotonicNanoseconds() + AccessLog.nanoseconds(limit)
+        while flushCount.load(ordering: .acquiring) < request {
+            let now = Clock.monotonicNanoseconds()
+            guard now < deadline else { return false }
+            var waiting = pollfd(fd: flushed, events: Int16(POLLIN), revents: 0)
+            unsafe _ = poll(&waiting, 1, CInt(clamping: (deadline - now) / 1_000_000 + 1))
+            // It may be about an earlier one, which was given up.
+            var count: UInt64 = 0
+            _ = unsafe read(flushed, &count, 8)
+        }
         return true
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> UInt64 {
+        let (seconds, attoseconds) = duration.components
+        return UInt64(clamping: seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
     /// Ends the thread after the records that are there. For tests.

@@ -24,8 +24,10 @@ final class AccessLogWriter {
     private var buffer = LineBuffer()
     /// The front of the buffer is the rest of a line of which the target took a part.
     private var startsWithinLine = false
-    /// Ring positions that a flush waits for; nil: none does.
-    private var flushTails: [UInt64]?
+    /// A flush that is asked for, and the ring positions that it waits for.
+    private var flush: (request: UInt64, tails: [UInt64])?
+    /// Before the first settings records wait in the rings.
+    private var isReady = false
     private var isEnding = false
     /// The target doesn't take lines, since when and how many were lost.
     private var isFailing = false
@@ -46,7 +48,7 @@ final class AccessLogWriter {
             } else if hasMore && !buffer.hasRoom {
                 continue
             } else if isEnding {
-                if !hasMore { return }
+                if !hasMore || !isReady { return }
             } else if gathered {
                 rest(WriterBell.napping, AccessLogWriter.napMilliseconds)
             } else {
@@ -62,7 +64,7 @@ final class AccessLogWriter {
     private func rest(_ state: UInt8, _ milliseconds: CInt) {
         unsafe log.bell.pointee.state.store(state, ordering: .sequentiallyConsistent)
         // A record that came before the state was seen rang no bell.
-        if state == WriterBell.napping || !hasMore { wait(milliseconds, forTarget: false) }
+        if state == WriterBell.napping || !hasMore || !isReady { wait(milliseconds, forTarget: false) }
         unsafe log.bell.pointee.state.store(WriterBell.awake, ordering: .sequentiallyConsistent)
         var count: UInt64 = 0
         unsafe _ = read(log.bell.pointee.descriptor, &count, 8)
@@ -85,7 +87,7 @@ final class AccessLogWriter {
             switch command {
             case .use(let settings): use(settings)
             case .reopen: reopen()
-            case .flush: flushTails = log.rings.map(\.tail)
+            case .flush(let request): flush = (request, log.rings.map(\.tail))
             case .end: isEnding = true
             }
         }
@@ -94,6 +96,7 @@ final class AccessLogWriter {
     private func use(_ settings: AccessLogSettings?) {
         if let current = target?.settings, current == settings { return }
         writeEverything()
+        isReady = true
         target = nil
         format = nil
         isFailing = false
@@ -122,6 +125,7 @@ final class AccessLogWriter {
 
     /// What the rings hold now goes to the target that is about to change, if that takes it.
     private func writeEverything() {
+        guard isReady else { return }
         let tails = log.rings.map(\.tail)
         repeat {
             _ = gather()
@@ -138,8 +142,9 @@ final class AccessLogWriter {
     }
 
     private func noteFlush() {
-        guard let tails = flushTails, buffer.isEmpty, isTaken(tails) else { return }
-        flushTails = nil
+        guard let (request, tails) = flush, buffer.isEmpty, isTaken(tails) else { return }
+        flush = nil
+        log.flushCount.store(request, ordering: .releasing)
         var one: UInt64 = 1
         _ = unsafe write(log.flushed, &one, 8)
     }
@@ -150,6 +155,7 @@ final class AccessLogWriter {
     ///
     /// - Returns: Whether there was a record.
     private func gather() -> Bool {
+        guard isReady else { return false }
         let wallOffset = Clock.wallNanoseconds() &- Clock.monotonicNanoseconds()
         var isAny = false
         for ring in log.rings {

@@ -62,7 +62,8 @@ package struct AccessText: BitwiseCopyable {
     /// A part; empty where it lies outside.
     func part(_ start: UInt16, _ length: UInt16) -> AccessText {
         guard let base = unsafe base, Int(start) < count else { return AccessText() }
-        return unsafe AccessText(base + Int(start), min(Int(length), count - Int(start)))
+        let length = min(Int(length), count - Int(start))
+        return unsafe AccessText(base + Int(start), length, max: length)
     }
 }
 
