@@ -23,38 +23,51 @@ package struct Poller: ~Copyable {
     deinit { unsafe events.deallocate() }
 
     /// What a descriptor is watched for.
-    package enum Interest {
-        /// Readable, writable and closed, each edge once.
-        case stream
+    ///
+    /// A descriptor watched for both is reported with each arrival, also when what came has been read by then: being
+    /// writable is enough to report it. Streams that move bulk are therefore watched for what they wait for only.
+    package struct Interest: OptionSet, BitwiseCopyable, Sendable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// Readable or closed by the peer.
+        package static let reading = Interest(rawValue: 1)
+        package static let writing = Interest(rawValue: 2)
+        /// Reported as long as it holds, and not each edge once.
+        package static let levelTriggered = Interest(rawValue: 4)
+
+        /// Both ways, each edge once.
+        package static let stream: Interest = [.reading, .writing]
         /// Readable, as long as it is (a listener, a mailbox).
-        case level
-        /// Readable, each edge once.
-        case readable
-        /// Writable, each edge once: a stream whose bytes can't be passed on now.
-        case writable
+        package static let level: Interest = [.reading, .levelTriggered]
+
+        fileprivate var events: UInt32 {
+            (contains(.reading) ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)
+                | (contains(.writing) ? EPOLLOUT.rawValue : 0)
+                | (contains(.levelTriggered) ? 0 : EPOLLET.rawValue)
+        }
     }
 
     package func add(_ socket: CInt, _ token: Token, _ interest: Interest) throws(SocketError) {
         try control(EPOLL_CTL_ADD, socket, token, interest)
     }
 
-    /// Changes what a descriptor is watched for; what is ready for the new interest is reported at once.
-    package func change(_ socket: CInt, _ token: Token, _ interest: Interest) throws(SocketError) {
-        try control(EPOLL_CTL_MOD, socket, token, interest)
+    /// Changes what a descriptor in the set is watched for; what is ready for the new interest is reported at once.
+    package func change(_ socket: CInt, _ token: Token, _ interest: Interest) {
+        do {
+            try control(EPOLL_CTL_MOD, socket, token, interest)
+        } catch {
+            // It takes no memory (epoll_ctl(2)): only a descriptor that isn't in the set can fail.
+            preconditionFailure("\(error)")
+        }
     }
 
     private func control(
         _ operation: CInt, _ socket: CInt, _ token: Token, _ interest: Interest
     ) throws(SocketError) {
         var event = unsafe epoll_event()
-        unsafe event.events =
-            switch interest {
-            case .stream:
-                EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-            case .level: EPOLLIN.rawValue
-            case .readable: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-            case .writable: EPOLLOUT.rawValue | EPOLLET.rawValue
-            }
+        unsafe event.events = interest.events
         unsafe event.data.u64 = token.rawValue
         guard unsafe epoll_ctl(descriptor.rawValue, operation, socket, &event) == 0 else {
             throw SocketError(call: "epoll_ctl", code: errno)
@@ -74,6 +87,18 @@ package struct Poller: ~Copyable {
     package mutating func wait(timeoutMilliseconds: CInt) -> Int {
         let count = unsafe epoll_wait(
             descriptor.rawValue, events, CInt(Poller.eventsPerTurnMax), timeoutMilliseconds)
+        return taken(count)
+    }
+
+    /// The same for less than a second, and to the precision of the kernel's timers (some 50 µs).
+    package mutating func wait(timeoutNanoseconds: UInt64) -> Int {
+        var timeout = timespec(tv_sec: 0, tv_nsec: Int(min(timeoutNanoseconds, 999_999_999)))
+        let count = unsafe epoll_pwait2(
+            descriptor.rawValue, events, CInt(Poller.eventsPerTurnMax), &timeout, nil)
+        return taken(count)
+    }
+
+    private func taken(_ count: CInt) -> Int {
         guard count >= 0 else {
             precondition(errno == EINTR, "epoll_wait: \(errno)")
             return 0

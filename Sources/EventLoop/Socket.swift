@@ -141,6 +141,18 @@ package enum Socket {
     }
 
     /// The address a TCP socket is bound to.
+    /// Bytes sent that the peer's kernel has acknowledged (`tcpi_bytes_acked`, `tcp(7)`); 0 for what is no TCP.
+    package static func acknowledgedBytes(_ socket: CInt) -> UInt64 {
+        // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.
+        let offset = 120
+        return unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { information in
+            var length = socklen_t(information.count)
+            let code = unsafe getsockopt(socket, CInt(IPPROTO_TCP), TCP_INFO, information.baseAddress!, &length)
+            guard code == 0, Int(length) >= offset + 8 else { return 0 }
+            return unsafe information.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        }
+    }
+
     package static func localAddress(_ socket: CInt) -> IPEndpoint? { unsafe name(socket, getsockname) }
 
     package static func peerAddress(_ socket: CInt) -> IPEndpoint? { unsafe name(socket, getpeername) }

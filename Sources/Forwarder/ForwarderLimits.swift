@@ -27,6 +27,8 @@ enum ForwarderLimits {
     static let scratchBytes = BufferPool.blockBytes
     /// A splice that moves less means the stream has become chatty: six system calls a message instead of four.
     static let spliceBytesMin = 16 * 1024
+    /// So many of those in a row turn a stream back to copying.
+    static let smallSplicesMax: UInt8 = 4
     /// Read from one side in one turn, so that one fast peer can't starve the others.
     static let copyBytesPerTurnMax = 256 * 1024
     static let spliceBytesPerTurnMax = 4 * 1024 * 1024

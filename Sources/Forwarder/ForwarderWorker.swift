@@ -69,6 +69,9 @@ struct ForwarderWorker: ~Copyable {
     var buffers = BufferPool(blocksMax: 2 * Slab<RelayConnection>.slotsMax)
     /// Connections with work left over from the last turn.
     var ready: [Token] = []
+    /// Connections that are looked at once a beat, and when the next one is.
+    var paced: [Token] = []
+    var nextBeatAt: UInt64 = 0
     let scratch: UnsafeMutablePointer<UInt8>
 
     var isDraining = false
@@ -105,13 +108,17 @@ struct ForwarderWorker: ~Copyable {
     /// The loop: returns after `.stop`. With nothing to do it sleeps in the kernel without a timeout.
     mutating func run() {
         while !isStopping {
-            let count = poller.wait(timeoutMilliseconds: timeoutMilliseconds())
+            let count =
+                paced.isEmpty
+                ? poller.wait(timeoutMilliseconds: timeoutMilliseconds())
+                : poller.wait(timeoutNanoseconds: nanosecondsUntilBeat())
             now = Clock.monotonicNanoseconds()
             for position in 0..<count {
                 let (token, readiness) = poller.event(at: position)
                 handle(token, readiness)
             }
             continueReady()
+            if !paced.isEmpty { beat() }
             expireTimers()
             flushLinks()
             retryParked()

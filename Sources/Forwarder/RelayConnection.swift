@@ -38,10 +38,11 @@ struct RelayDirection: BitwiseCopyable {
     var isPeerClosed = false
     /// The stream moves bulk.
     var isSplicing = false
+    /// Small splices in a row.
+    private var smallSplices: UInt8 = 0
+    var pace = Pace()
     /// It has moved bulk at least once.
     var hasSpliced = false
-    /// The source isn't watched for reading: the sink is blocked, and each arrival would wake the worker for nothing.
-    var isSourceResting = false
     /// FIN has been read.
     var hasEnded = false
     /// FIN has been reported to the lifecycle.
@@ -49,6 +50,40 @@ struct RelayDirection: BitwiseCopyable {
 
     /// Bulk waits for the sink.
     var isBlocked: Bool { pipe.count > 0 && !isWritable }
+
+    /// A splice has moved so many bytes from the source: small ones in a row mean that the stream has become chatty.
+    /// One alone doesn't, for bulk often begins with a small message.
+    mutating func noteSplice(_ count: Int) {
+        pace.moved(count)
+        guard count < ForwarderLimits.spliceBytesMin else {
+            smallSplices = 0
+            return
+        }
+        smallSplices += 1
+        if smallSplices == ForwarderLimits.smallSplicesMax { stopSplicing() }
+    }
+
+    /// From now on bytes are copied, as they come.
+    mutating func stopSplicing() {
+        isSplicing = false
+        smallSplices = 0
+        pace.end()
+    }
+
+    /// The source is to be looked at with the next beat. A full sink says itself when it goes on.
+    var awaitsBeat: Bool { pace.isPaced && !isBlocked && !hasEnded }
+
+    /// What one side's descriptor is watched for, of a connection that moves bulk.
+    ///
+    /// - Parameters:
+    ///   - outgoing: The direction that reads from it.
+    ///   - incoming: The direction that writes to it.
+    static func interest(from outgoing: RelayDirection, to incoming: RelayDirection) -> Poller.Interest {
+        var interest: Poller.Interest = []
+        if !outgoing.isBlocked && !outgoing.pace.isPaced { interest.insert(.reading) }
+        if !outgoing.hasSpliced || !incoming.isWritable { interest.insert(.writing) }
+        return interest
+    }
 
     /// Nothing received is still to be sent.
     var isFlushed: Bool { buffer.isEmpty && pipe.count == 0 }
@@ -82,8 +117,13 @@ struct RelayConnection: BitwiseCopyable {
     var upload = RelayDirection()
     /// Server to client.
     var download = RelayDirection()
+    /// What the two descriptors are watched for.
+    var clientInterest = Poller.Interest.stream
+    var serverInterest = Poller.Interest.stream
     /// It stands in the worker's ready list.
     var isReady = false
+    /// It stands in the worker's paced list.
+    var isInPacedList = false
     /// It has been counted as spliced.
     var hasSpliced = false
 

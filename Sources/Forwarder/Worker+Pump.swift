@@ -105,7 +105,9 @@ extension ForwarderWorker {
                 guard direction.isWritable else { return .idle }
                 switch Socket.splice(from: &direction.pipe, to: sink, more: false) {
                 case .bytes(let sent): moved &+= UInt64(sent)
-                case .wouldBlock: direction.isWritable = false
+                case .wouldBlock:
+                    direction.isWritable = false
+                    return fillPipe(&direction, from: source)
                 case .endOfStream, .failed: return .sinkBroke
                 }
             }
@@ -124,7 +126,7 @@ extension ForwarderWorker {
             }
             if !direction.pipe.isHeld {
                 guard let pipe = pipes.take() else {
-                    direction.isSplicing = false
+                    direction.stopSplicing()
                     return .moreWork
                 }
                 direction.pipe = pipe
@@ -133,20 +135,29 @@ extension ForwarderWorker {
             case .bytes(let count):
                 direction.hasSpliced = true
                 budget -= count
-                // What came meanwhile goes along: fewer and larger moves to the sink. "Would block" says nothing
-                // here, for the pipe may be what is full.
-                if count < PipePool.pipeBytes / 2,
-                    case .bytes(let more) = Socket.splice(
-                        from: source, into: &direction.pipe, count: PipePool.pipeBytes - count)
-                {
-                    budget -= more
-                }
-                if direction.pipe.count < ForwarderLimits.spliceBytesMin { direction.isSplicing = false }
+                direction.noteSplice(count)
             // The pipe is empty, so it is the socket that has nothing.
-            case .wouldBlock: direction.isReadable = false
+            case .wouldBlock:
+                direction.isReadable = false
+                direction.pace.emptied()
             case .endOfStream: direction.hasEnded = true
             case .failed: return .sourceBroke
             }
         }
+    }
+
+    /// The sink is full: the pipe takes what the source has, up to its size, so that the sender goes on meanwhile and
+    /// the sink gets much at once when it has room.
+    private mutating func fillPipe(_ direction: inout RelayDirection, from source: CInt) -> PumpOutcome {
+        let room = PipePool.pipeBytes - direction.pipe.count
+        guard direction.isReadable && !direction.hasEnded && room > 0 else { return .idle }
+        switch Socket.splice(from: source, into: &direction.pipe, count: room) {
+        // "Would block" says nothing here, for the pipe may be what is full.
+        case .bytes(let count): direction.pace.moved(count)
+        case .wouldBlock: break
+        case .endOfStream: direction.hasEnded = true
+        case .failed: return .sourceBroke
+        }
+        return .idle
     }
 }

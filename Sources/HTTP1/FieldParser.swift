@@ -16,6 +16,16 @@ package struct FieldFacts: BitwiseCopyable, Sendable {
     /// Index of the (last) `Host` field.
     package var hostIndex = 0
     package var hasDate = false
+    /// `Upgrade: websocket`, and nothing else (RFC 6455 §4.1).
+    package var namesWebSocket = false
+    /// `Connection: upgrade`.
+    package var connectionUpgrades = false
+    /// `TE: trailers` (RFC 9110 §10.1.4).
+    package var listsTrailers = false
+    /// `Connection: te`.
+    package var connectionListsTE = false
+    /// Trailers will be read: the sender says so of this hop.
+    package var takesTrailers: Bool { listsTrailers && connectionListsTE }
 }
 
 /// Field lines: RFC 9112 §5, strictly. One CRLF-terminated line each, no folding (§5.2), no white space before the
@@ -108,6 +118,8 @@ struct FieldParser {
             facts.hostCount += 1
             facts.hostIndex = index
         case .date: facts.hasDate = true
+        case .upgrade: facts.namesWebSocket = matches(value, "websocket")
+        case .te: if lists(value, "trailers") { facts.listsTrailers = true }
         default: break
         }
         return nil
@@ -128,11 +140,28 @@ struct FieldParser {
                 facts.closes = true
             } else if matches(option, "keep-alive") {
                 facts.keepsAlive = true
+            } else if matches(option, "upgrade") {
+                facts.connectionUpgrades = true
             } else if option.count > 0 {
                 facts.namesHopByHopFields = true
+                if matches(option, "te") { facts.connectionListsTE = true }
             }
             start = end + 1
         }
+    }
+
+    /// Whether a comma-separated list holds `word`, with parameters or without; `word` in lower case.
+    private static func lists(_ value: Span<UInt8>, _ word: StaticString) -> Bool {
+        var start = 0
+        while start < value.count {
+            var end = start
+            while end < value.count, value[end] != 0x2c { end += 1 }
+            var wordEnd = start
+            while wordEnd < end, value[wordEnd] != 0x3b { wordEnd += 1 }
+            if matches(trimmed(value.extracting(start..<wordEnd)), word) { return true }
+            start = end + 1
+        }
+        return false
     }
 }
 

@@ -34,6 +34,12 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         return facts.hasContentLength && facts.contentLength > 0 ? .length(facts.contentLength) : .none
     }
 
+    /// The client asks to go on with WebSocket (RFC 6455 §4.1). Other protocols aren't offered to endpoints: what
+    /// `h2c` would carry is neither routed nor checked.
+    package var asksForWebSocket: Bool {
+        facts.namesWebSocket && facts.connectionUpgrades && method == .get && minorVersion >= 1 && framing == .none
+    }
+
     /// RFC 9112 §9.3: whether the connection may serve another request after this one.
     package var isPersistent: Bool {
         if facts.closes { return false }

@@ -17,6 +17,9 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
     /// 1xx: another head follows (RFC 9110 §15.2). 101 is final: it ends HTTP on the connection.
     package var isInterim: Bool { status < 200 && status != 101 }
 
+    /// The endpoint goes on with WebSocket (RFC 6455 §4.2.2).
+    package var switchesToWebSocket: Bool { status == 101 && facts.namesWebSocket && facts.connectionUpgrades }
+
     /// Whether the endpoint's connection may serve another request, as far as the fields say.
     package var isPersistent: Bool {
         if facts.closes { return false }

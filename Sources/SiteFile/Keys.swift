@@ -121,9 +121,14 @@ enum LimitsTimeoutKeys {
     static let idle = Key(
         "idle", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.idleTimeout,
         "A keep-alive connection between requests, or a relayed connection on which nothing moves.")
+    static let tunnel = Key(
+        "tunnel", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.tunnelTimeout,
+        "A connection that has switched protocols (WebSocket), on which nothing moves.")
     static let section = Section(
         "limits.timeout", "",
-        keys: [head.declaration, bodyIdle.declaration, write.declaration, idle.declaration])
+        keys: [
+            head.declaration, bodyIdle.declaration, write.declaration, idle.declaration, tunnel.declaration,
+        ])
 }
 
 enum RouteKeys {

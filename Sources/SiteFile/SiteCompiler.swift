@@ -122,6 +122,7 @@ final class SiteCompiler {
         timeout.read(LimitsTimeoutKeys.head, into: &limits.headTimeout)
         timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
         timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
+        timeout.read(LimitsTimeoutKeys.tunnel, into: &limits.tunnelTimeout)
         limits.writeTimeout = timeout.read(LimitsTimeoutKeys.write)
     }
 

@@ -87,6 +87,7 @@ extension WireWriter {
         write(limits.headTimeout)
         write(limits.bodyIdleTimeout)
         write(limits.idleTimeout)
+        write(limits.tunnelTimeout)
         write(limits.writeTimeout != nil)
         if let timeout = limits.writeTimeout { write(timeout) }
         write(UInt32(limits.connectionsPerSourceMax ?? 0))
@@ -198,7 +199,7 @@ extension WireReader {
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
             bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
-            writeTimeout: try readBool() ? try readDuration() : nil, connectionsPerSourceMax: try readBound(),
+            tunnelTimeout: try readDuration(), writeTimeout: try readBool() ? try readDuration() : nil, connectionsPerSourceMax: try readBound(),
             requestsPerConnectionMax: try readBound())
     }
 

@@ -94,6 +94,8 @@ package struct Limits: Equatable, Sendable {
     package var bodyIdleTimeout: Duration
     /// `limits.timeout.idle`: an idle keep-alive connection, or a relayed one on which nothing moves.
     package var idleTimeout: Duration
+    /// `limits.timeout.tunnel`: a connection that has switched protocols, on which nothing moves.
+    package var tunnelTimeout: Duration
     /// `limits.timeout.write`: a client that takes no byte of an answer; nil: as `bodyIdleTimeout`.
     package var writeTimeout: Duration?
     /// `limits.connections_per_source`: of one node; nil: no limit.
@@ -104,8 +106,8 @@ package struct Limits: Equatable, Sendable {
     package init(
         headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
         headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
-        idleTimeout: Duration = .seconds(60), writeTimeout: Duration? = nil, connectionsPerSourceMax: Int? = nil,
-        requestsPerConnectionMax: Int? = nil
+        idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600), writeTimeout: Duration? = nil,
+        connectionsPerSourceMax: Int? = nil, requestsPerConnectionMax: Int? = nil
     ) {
         self.headBytesMax = headBytesMax
         self.fieldCountMax = fieldCountMax
@@ -113,6 +115,7 @@ package struct Limits: Equatable, Sendable {
         self.headTimeout = headTimeout
         self.bodyIdleTimeout = bodyIdleTimeout
         self.idleTimeout = idleTimeout
+        self.tunnelTimeout = tunnelTimeout
         self.writeTimeout = writeTimeout
         self.connectionsPerSourceMax = connectionsPerSourceMax
         self.requestsPerConnectionMax = requestsPerConnectionMax

@@ -245,10 +245,37 @@ struct RequestPersistenceTests {
         "options that name fields (RFC 9110 §7.6.1)",
         arguments: [
             ("close", false), ("keep-alive", false), ("close, keep-alive", false), ("", false), (" , ,", false),
-            ("upgrade", true),
+            ("upgrade", false),
             ("close, X-Secret", true), ("keep-alive , te", true), ("content-length", true),
         ])
     func options(value: String, names: Bool) {
         #expect(request("GET / HTTP/1.1", "Connection: \(value)").head.facts.namesHopByHopFields == names)
+    }
+
+    @Test("WebSocket is asked for by a GET without a body that says so twice (RFC 6455 §4.1)")
+    func webSocket() {
+        let asks = ["Upgrade: WebSocket", "Connection: keep-alive, Upgrade"]
+        func isAsked(_ line: String, _ fields: [String]) -> Bool {
+            request(line, fields.joined(separator: "\r\n")).head.asksForWebSocket
+        }
+        #expect(isAsked("GET / HTTP/1.1", asks))
+        #expect(!isAsked("GET / HTTP/1.0", asks))
+        #expect(!isAsked("POST / HTTP/1.1", asks))
+        #expect(!isAsked("GET / HTTP/1.1", asks + ["Content-Length: 1"]))
+        #expect(!isAsked("GET / HTTP/1.1", ["Upgrade: websocket"]))
+        #expect(!isAsked("GET / HTTP/1.1", ["Connection: upgrade"]))
+        #expect(!isAsked("GET / HTTP/1.1", ["Upgrade: h2c", "Connection: upgrade"]))
+        #expect(!isAsked("GET / HTTP/1.1", ["Upgrade: websocket, h2c", "Connection: upgrade"]))
+    }
+
+    @Test(
+        "trailers are taken when TE and Connection say so (RFC 9110 §10.1.4)",
+        arguments: [
+            ("trailers", "te", true), ("gzip;q=0.5, Trailers", "close, TE", true), ("trailers", "close", false),
+            ("gzip", "te", false), ("xtrailers", "te", false), ("", "te", false), ("trailers ; q=1", "te", true),
+        ])
+    func trailers(te: String, connection: String, isTaken: Bool) {
+        let head = request("GET / HTTP/1.1", "TE: \(te)\r\nConnection: \(connection)").head
+        #expect(head.facts.takesTrailers == isTaken)
     }
 }

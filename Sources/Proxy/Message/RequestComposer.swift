@@ -9,6 +9,8 @@ struct RequestFacts {
     /// The peer's `X-Forwarded-*` and `X-Request-Id` are believed.
     var isTrusted: Bool
     var id: RequestID
+    /// What `Max-Forwards` says from now on (RFC 9110 §7.6.2); nil: it isn't ours to change.
+    var maxForwards: Int?
 }
 
 /// Writes the head that goes to the endpoint.
@@ -36,6 +38,16 @@ enum RequestComposer {
         }
         let forwarded = unsafe copyFields(head, received, fields, rules, facts, &out)
         unsafe writeForwarding(head, received, fields, rules, facts, forwarded, &out)
+        if head.asksForWebSocket {
+            out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        } else if head.facts.takesTrailers && head.minorVersion >= 1 {
+            out.append("Connection: TE\r\nTE: trailers\r\n")
+        }
+        if let maxForwards = facts.maxForwards {
+            out.append("Max-Forwards: ")
+            out.append(decimal: maxForwards)
+            out.append("\r\n")
+        }
         if rules.partCount > 0 { unsafe writeRules(head, received, fields, rules, facts, forwarded, &out) }
         out.append("\r\n")
     }
@@ -67,6 +79,7 @@ enum RequestComposer {
                 isDropped = !facts.isTrusted || noted.requestID >= 0
                 if facts.isTrusted && noted.requestID < 0 { noted.requestID = index }
             }
+            if facts.maxForwards != nil, unsafe MaxForwards.isName(of: field, received) { isDropped = true }
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }

@@ -7,6 +7,8 @@ import Snapshot
 struct ResponseFacts {
     /// `Connection: close` is sent.
     var closes: Bool
+    /// The response is a 101 to WebSocket.
+    var switchesProtocol = false
     /// An HTTP/1.0 client asked for `keep-alive` and gets it.
     var statesKeepAlive: Bool
     /// The body goes on without its chunk framing (to an HTTP/1.0 client).
@@ -65,7 +67,9 @@ enum ResponseComposer {
             case .requestID?: out.append(facts.id)
             }
         }
-        if facts.closes {
+        if facts.switchesProtocol {
+            out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        } else if facts.closes {
             out.append("Connection: close\r\n")
         } else if facts.statesKeepAlive {
             out.append("Connection: keep-alive\r\n")

@@ -19,6 +19,7 @@ final class CompiledSite: @unchecked Sendable {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let tunnelNanoseconds: UInt64
     let writeNanoseconds: UInt64
     /// 0: no limit.
     let connectionsPerSourceMax: UInt32
@@ -45,6 +46,7 @@ final class CompiledSite: @unchecked Sendable {
         headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned
         bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
         idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
+        tunnelNanoseconds = snapshot.limits.tunnelTimeout.nanosecondsUnsigned
         writeNanoseconds = (snapshot.limits.writeTimeout ?? snapshot.limits.bodyIdleTimeout).nanosecondsUnsigned
         connectionsPerSourceMax = UInt32(clamping: snapshot.limits.connectionsPerSourceMax ?? 0)
         requestsPerConnectionMax = UInt32(clamping: snapshot.limits.requestsPerConnectionMax ?? Int.max)

@@ -31,6 +31,8 @@ struct Client: BitwiseCopyable {
     var isPeerClosed = false
     /// The descriptor is in the poller.
     var isArmed = false
+    /// What the poller watches it for, once it is armed.
+    var interest = Poller.Interest.stream
     /// In the list of connections to go on with at the end of the turn.
     var isReady = false
     /// Counts among its source's connections.
@@ -41,6 +43,8 @@ struct Client: BitwiseCopyable {
     var requests: UInt32 = 0
     /// When its socket took no more; 0: it takes bytes.
     var blockedSince: UInt64 = 0
+    /// Bytes that it had acknowledged then.
+    var blockedAcknowledged: UInt64 = 0
     var exchange = Client.noExchange
     /// The listener's number.
     var listener: UInt32

@@ -15,6 +15,8 @@ struct EndpointConnection: BitwiseCopyable {
     var isReadable = false
     var isWritable = false
     var isPeerClosed = false
+    /// What the poller watches it for.
+    var interest = Poller.Interest.stream
     /// Has served a request before: the endpoint may have closed it meanwhile.
     var isReused = false
     /// The endpoint's number.

@@ -49,8 +49,14 @@ struct Exchange: BitwiseCopyable {
     var response = BodyProgress(.none)
     var requestPipe = Pipe()
     var responsePipe = Pipe()
+    var requestPace = Pace()
+    var responsePace = Pace()
+    /// It stands in the worker's paced list.
+    var isInPacedList = false
     /// Something of a response has been sent: the exchange can't be answered otherwise any more.
     var hasAnswered = false
+    /// The endpoint has switched protocols: bytes go both ways until one side closes.
+    var isTunnel = false
     /// The client keeps its connection afterwards.
     var clientPersists: Bool
     /// The endpoint keeps its connection afterwards.

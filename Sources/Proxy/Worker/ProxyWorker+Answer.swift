@@ -90,6 +90,7 @@ extension ProxyWorker {
 
     private func reason(of status: Int) -> StaticString {
         switch status {
+        case 200: "OK"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 405: "Method Not Allowed"

@@ -40,7 +40,19 @@ extension ProxyWorker {
             unsafe clientBroke(client)
             return
         }
+        if unsafe client.pointee.isPeerClosed && isWaitingForAnswer(client) {
+            unsafe clientBroke(client)
+            return
+        }
         unsafe continueClient(client)
+    }
+
+    /// The whole request is on its way and nothing of an answer has come: a client that closes now has gone away, and
+    /// the endpoint needn't go on for it. (One that only ends its side can't be told from that, as for nginx and Envoy.)
+    private func isWaitingForAnswer(_ client: ClientPointer) -> Bool {
+        guard unsafe client.pointee.phase == .exchange else { return false }
+        let exchange = unsafe exchanges[client.pointee.exchange]
+        return unsafe exchange.pointee.stage != .relaying && exchange.pointee.request.isComplete
     }
 
     /// Does whatever the client's edges and buffers allow now.
@@ -117,7 +129,7 @@ extension ProxyWorker {
         guard unsafe !client.pointee.isArmed else { return }
         unsafe client.pointee.isArmed = true
         do {
-            unsafe try poller.add(client.pointee.descriptor, token(of: client), .stream)
+            unsafe try poller.add(client.pointee.descriptor, token(of: client), client.pointee.interest)
         } catch {
             // ENOSPC of fs.epoll.max_user_watches or ENOMEM: the connection can't be served.
             unsafe closeClient(client)
@@ -206,7 +218,7 @@ extension ProxyWorker {
                 unsafe client.pointee.output.consume(count)
                 statistics.bytesOut &+= UInt64(count)
             case .wouldBlock:
-                unsafe client.pointee.isWritable = false
+                unsafe clientIsFull(client)
                 return false
             case .failed, .endOfStream:
                 unsafe clientBroke(client)
@@ -216,6 +228,7 @@ extension ProxyWorker {
         unsafe buffers.empty(&client.pointee.output)
         if unsafe client.pointee.phase == .lingering {
             unsafe Socket.shutdownWriting(client.pointee.descriptor)
+            unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
         }
         return true
     }
@@ -243,8 +256,7 @@ extension ProxyWorker {
             }
         }
         if sent < headCount + bodyCount {
-            unsafe client.pointee.isWritable = false
-            unsafe arm(client)
+            unsafe clientIsFull(client)
         }
         if sent < headCount {
             if unsafe !client.pointee.output.isHeld, unsafe !buffers.fill(&client.pointee.output) { return -1 }
@@ -264,6 +276,7 @@ extension ProxyWorker {
         }
         unsafe client.pointee.phase = .idle
         unsafe client.pointee.scanned = 0
+        unsafe watch(client, .stream)
         unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? 0))
         if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
         if unsafe !client.pointee.input.isEmpty || client.pointee.isReadable {
@@ -281,8 +294,13 @@ extension ProxyWorker {
             return
         }
         unsafe client.pointee.phase = .lingering
-        unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
-        if unsafe !client.pointee.output.isHeld { unsafe Socket.shutdownWriting(client.pointee.descriptor) }
+        unsafe watch(client, .stream)
+        if unsafe client.pointee.output.isHeld {
+            unsafe setDeadline(client, now + (site?.pointee.bodyIdleNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        } else {
+            unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
+            unsafe Socket.shutdownWriting(client.pointee.descriptor)
+        }
         unsafe arm(client)
         unsafe linger(client)
     }

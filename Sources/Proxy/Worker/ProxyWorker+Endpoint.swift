@@ -120,6 +120,7 @@ extension ProxyWorker {
         }
         unsafe buffers.empty(&connection.pointee.input)
         unsafe connection.pointee.phase = .idle
+        if unsafe !connection.pointee.interest.contains(.reading) { unsafe watch(connection, .reading) }
         unsafe connection.pointee.exchange = Client.noExchange
         let first = unsafe endpoints[number].idle
         unsafe connection.pointee.next = first

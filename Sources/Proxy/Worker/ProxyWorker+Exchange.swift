@@ -30,6 +30,13 @@ extension ProxyWorker {
             return
         }
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
+        if unsafe MaxForwards.value(of: head, received, fields) == 0 {
+            // The request ends here (RFC 9110 §7.6.2). TRACE would show fields that the client never sent.
+            unsafe answerWithoutExchange(
+                client, status: head.method == .options ? 200 : 405, series: listenerTable.pointee.unrouted, head: head,
+                persists: true)
+            return
+        }
         let route = unsafe route(head, received, listenerTable.pointee.router)
         guard route != Router.none else {
             unsafe answerWithoutExchange(
@@ -181,19 +188,8 @@ extension ProxyWorker {
     /// The response has been passed on whole.
     mutating func finish(_ exchange: ExchangePointer) {
         let client = unsafe clients[exchange.pointee.client]
-        let number = unsafe exchange.pointee.endpoint
-        unsafe countAnswer(of: number, status: exchange.pointee.status)
-        let connection = unsafe connections[exchange.pointee.connection]
-        unsafe exchange.pointee.connection = EndpointConnection.none
         let requestIsComplete = unsafe exchange.pointee.hasSentRequest
-        let site = unsafe exchange.pointee.site
-        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
-        unsafe leaveEndpoint(exchange)
-        if unsafe requestIsComplete && exchange.pointee.endpointPersists {
-            unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].idleNanoseconds)
-        } else {
-            unsafe closeConnection(connection)
-        }
+        if unsafe exchange.pointee.connection != EndpointConnection.none { unsafe freeEndpoint(exchange) }
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
         unsafe exchange.pointee.trace.termination = .done
         unsafe release(exchange)
@@ -202,6 +198,21 @@ extension ProxyWorker {
             unsafe continueAfterResponse(client, persists: persists)
         } else {
             unsafe endClient(client, mayBeSending: true)
+        }
+    }
+
+    /// The endpoint has done its part: its connection serves others, or ends.
+    mutating func freeEndpoint(_ exchange: ExchangePointer) {
+        unsafe countAnswer(of: exchange.pointee.endpoint, status: exchange.pointee.status)
+        let connection = unsafe connections[exchange.pointee.connection]
+        unsafe exchange.pointee.connection = EndpointConnection.none
+        let site = unsafe exchange.pointee.site
+        let pool = unsafe site.pointee.tables.pointee.routes[Int(exchange.pointee.route)].pool
+        unsafe leaveEndpoint(exchange)
+        if unsafe exchange.pointee.hasSentRequest && exchange.pointee.endpointPersists {
+            unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].idleNanoseconds)
+        } else {
+            unsafe closeConnection(connection)
         }
     }
 
@@ -283,9 +294,7 @@ extension ProxyWorker {
                 unsafe answer(exchange, status: 408)
             }
         case .relaying:
-            let isClientSlow = unsafe !clients[exchange.pointee.client].pointee.isWritable
-            unsafe exchange.pointee.trace.termination = isClientSlow ? .clientTimeout : .endpointTimeout
-            if isClientSlow { statistics.limitedWrites &+= 1 }
+            if unsafe relayGoesOn(exchange) { return }
             unsafe abandon(exchange, status: exchange.pointee.status)
         }
     }

@@ -11,7 +11,8 @@ extension ProxyWorker {
         unsafe restoreFields(exchange, received)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         let facts = unsafe RequestFacts(
-            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id)
+            client: client.pointee.address, isTrusted: exchange.pointee.isTrusted, id: exchange.pointee.id,
+            maxForwards: MaxForwards.value(of: exchange.pointee.head, received, fields).map { $0 - 1 })
         unsafe RequestComposer.write(
             exchange.pointee.head, received, fields, route.pointee.request, facts, into: &writer)
         guard !writer.isOverfull else {
@@ -40,7 +41,10 @@ extension ProxyWorker {
             unsafe attemptFailed(exchange, .broken)
             return
         }
-        if sent < headCount + bodyCount { unsafe connection.pointee.isWritable = false }
+        if sent < headCount + bodyCount {
+            unsafe connection.pointee.isWritable = false
+            unsafe watch(connection, .stream)
+        }
         if sent < headCount {
             guard unsafe keepHead(connection, from: sent) else {
                 unsafe answer(exchange, status: 503)
@@ -117,7 +121,9 @@ extension ProxyWorker {
                     more: !exchange.pointee.request.isComplete)
                 {
                 case .bytes(let count): budget -= count
-                case .wouldBlock: unsafe connection.pointee.isWritable = false
+                case .wouldBlock:
+                    unsafe connection.pointee.isWritable = false
+                    guard unsafe fillRequestPipe(exchange, client) else { return }
                 case .failed, .endOfStream:
                     unsafe requestBroke(exchange)
                     return
@@ -156,8 +162,13 @@ extension ProxyWorker {
                 guard unsafe readBody(exchange, client) else { return }
             }
         }
+        unsafe watchRequest(exchange, client, connection)
         // A pipe with bytes in it stays: they go on when the endpoint has room.
         if unsafe exchange.pointee.hasSentRequest { unsafe pipes.give(&exchange.pointee.requestPipe) }
+        guard unsafe !exchange.pointee.isTunnel else {
+            unsafe tunnelMovedUp(exchange, client, connection)
+            return
+        }
         guard unsafe exchange.pointee.stage == .awaitingHead else { return }
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
@@ -167,25 +178,13 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the exchange goes on.
     private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
-        let plain = unsafe exchange.pointee.request.spliceable
+        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.request.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
             if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
                 unsafe exchange.pointee.requestPipe = pipe
             }
             if unsafe exchange.pointee.requestPipe.isHeld {
-                let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
-                switch unsafe Socket.splice(
-                    from: client.pointee.descriptor, into: &exchange.pointee.requestPipe, count: count)
-                {
-                case .bytes(let moved):
-                    unsafe exchange.pointee.request.advance(moved)
-                    statistics.bytesIn &+= UInt64(moved)
-                case .wouldBlock: unsafe client.pointee.isReadable = false
-                case .endOfStream, .failed:
-                    unsafe abandon(exchange, status: 499)
-                    return false
-                }
-                return true
+                return unsafe fillRequestPipe(exchange, client)
             }
         }
         // All of the body that was held is sent: the room behind the head is free.
@@ -200,6 +199,33 @@ extension ProxyWorker {
             statistics.bytesIn &+= UInt64(count)
             if unsafe count < room && !client.pointee.isPeerClosed { unsafe client.pointee.isReadable = false }
         case .wouldBlock: unsafe client.pointee.isReadable = false
+        case .endOfStream where unsafe exchange.pointee.request.endOfStream(): break
+        case .endOfStream, .failed:
+            unsafe abandon(exchange, status: 499)
+            return false
+        }
+        return true
+    }
+
+    /// Splices as much of the body into the pipe as there is and as it takes.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func fillRequestPipe(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
+        let held = unsafe exchange.pointee.requestPipe.count
+        let count = unsafe Int(min(exchange.pointee.request.spliceable, UInt64(PipePool.pipeBytes - held)))
+        guard unsafe count > 0 && client.pointee.isReadable else { return true }
+        switch unsafe Socket.splice(
+            from: client.pointee.descriptor, into: &exchange.pointee.requestPipe, count: count)
+        {
+        case .bytes(let moved):
+            unsafe exchange.pointee.request.advance(moved)
+            unsafe exchange.pointee.requestPace.moved(moved)
+            statistics.bytesIn &+= UInt64(moved)
+        case .wouldBlock:
+            // With bytes in the pipe it may be the pipe that is full.
+            guard held == 0 else { break }
+            unsafe client.pointee.isReadable = false
+            unsafe exchange.pointee.requestPace.emptied()
         case .endOfStream, .failed:
             unsafe abandon(exchange, status: 499)
             return false

@@ -57,8 +57,8 @@ extension ProxyWorker {
                 return false
             case .complete: break
             }
-            // Nothing was asked to switch protocols (`Upgrade` is hop-by-hop).
-            guard head.status != 101 else {
+            // Only what was asked for may be switched to (RFC 9110 §7.8).
+            if head.status == 101, unsafe !(head.switchesToWebSocket && exchange.pointee.head.asksForWebSocket) {
                 unsafe attemptFailed(exchange, .malformed)
                 return false
             }
@@ -96,7 +96,8 @@ extension ProxyWorker {
         let client = unsafe clients[exchange.pointee.client]
         let request = unsafe exchange.pointee.head
         let facts = unsafe ResponseFacts(
-            closes: closes, statesKeepAlive: !closes && request.minorVersion == 0,
+            closes: closes, switchesProtocol: head.status == 101,
+            statesKeepAlive: !closes && request.minorVersion == 0,
             dropsTransferEncoding: dropsFraming, client: client.pointee.address, id: exchange.pointee.id)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         let host = unsafe Bytes(base: client.pointee.input.bytes + request.hostStart, count: request.hostLength)
@@ -110,9 +111,13 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
     ) {
         let client = unsafe clients[exchange.pointee.client]
-        let framing = unsafe head.framing(answering: exchange.pointee.head.method)
+        let isTunnel = head.status == 101
+        let framing = unsafe isTunnel ? .untilClose : head.framing(answering: exchange.pointee.head.method)
         let dropsFraming = unsafe framing == .chunked && exchange.pointee.head.minorVersion == 0
-        let persists = unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
+        // An answer that comes before the whole request ends the connection: the rest may never come.
+        let persists =
+            unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
+            && exchange.pointee.request.isComplete
         unsafe exchange.pointee.clientPersists = persists
         unsafe exchange.pointee.endpointPersists = head.isPersistent && framing != .untilClose
         unsafe exchange.pointee.status = head.status
@@ -139,6 +144,7 @@ extension ProxyWorker {
         unsafe exchange.pointee.hasAnswered = true
         unsafe exchange.pointee.trace.headAt = now
         unsafe exchange.pointee.trace.headBytesOut += writer.count
+        if isTunnel { unsafe beginTunnel(exchange) }
         let sent = unsafe sendComposed(
             client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
         guard sent >= 0 else {
@@ -152,6 +158,7 @@ extension ProxyWorker {
         if unsafe exchange.pointee.response.isComplete {
             unsafe finish(exchange)
         } else {
+            if isTunnel { unsafe makeReady(client) }
             unsafe pumpResponse(exchange)
         }
     }
@@ -159,6 +166,10 @@ extension ProxyWorker {
     /// Moves the body on until one side would block.
     mutating func pumpResponse(_ exchange: ExchangePointer) {
         let client = unsafe clients[exchange.pointee.client]
+        guard unsafe exchange.pointee.connection != EndpointConnection.none else {
+            unsafe drainPipe(exchange, client)
+            return
+        }
         let connection = unsafe connections[exchange.pointee.connection]
         var budget = WorkerLimits.bytesPerTurnMax
         unsafe setBodyDeadline(exchange, client)
@@ -176,7 +187,13 @@ extension ProxyWorker {
                     budget -= count
                     continue
                 case .wouldBlock:
-                    unsafe blockOnClient(client)
+                    unsafe clientIsFull(client)
+                    guard unsafe fillResponsePipe(exchange, connection) else { return }
+                    if unsafe exchange.pointee.response.isComplete && exchange.pointee.hasSentRequest {
+                        unsafe freeEndpoint(exchange)
+                    } else {
+                        unsafe watchResponse(exchange, connection)
+                    }
                     return
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
@@ -191,6 +208,7 @@ extension ProxyWorker {
             if unsafe exchange.pointee.response.isComplete || !connection.pointee.input.isEmpty { continue }
             guard unsafe connection.pointee.isReadable else {
                 unsafe buffers.empty(&connection.pointee.input)
+                unsafe watchResponse(exchange, connection)
                 return
             }
             if budget <= 0 {
@@ -201,22 +219,6 @@ extension ProxyWorker {
         }
     }
 
-    private mutating func blockOnClient(_ client: ClientPointer) {
-        unsafe client.pointee.isWritable = false
-        unsafe setBodyDeadline(exchanges[client.pointee.exchange], client)
-        unsafe arm(client)
-    }
-
-    /// While the client takes bytes, some must move; once it doesn't, it must begin again, whatever the endpoint sends.
-    private mutating func setBodyDeadline(_ exchange: ExchangePointer, _ client: ClientPointer) {
-        guard unsafe !client.pointee.isWritable else {
-            unsafe setDeadline(client, now + exchange.pointee.site.pointee.bodyIdleNanoseconds)
-            return
-        }
-        if unsafe client.pointee.blockedSince == 0 { unsafe client.pointee.blockedSince = now }
-        unsafe setDeadline(client, client.pointee.blockedSince + exchange.pointee.site.pointee.writeNanoseconds)
-    }
-
     /// Sends what the connection's buffer holds of the body.
     ///
     /// - Returns: Whether the pump goes on.
@@ -224,6 +226,10 @@ extension ProxyWorker {
         _ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer
     ) -> Bool {
         while unsafe !connection.pointee.input.isEmpty {
+            guard unsafe client.pointee.isWritable else {
+                unsafe takeRest(exchange, client, connection)
+                return false
+            }
             switch unsafe exchange.pointee.response.next(
                 connection.pointee.input.bytes, connection.pointee.input.count)
             {
@@ -233,13 +239,8 @@ extension ProxyWorker {
                     statistics.bytesOut &+= UInt64(sent)
                     unsafe exchange.pointee.response.advance(sent)
                     unsafe connection.pointee.input.consume(sent)
-                    if sent < count {
-                        unsafe blockOnClient(client)
-                        return false
-                    }
-                case .wouldBlock:
-                    unsafe blockOnClient(client)
-                    return false
+                    if sent < count { unsafe clientIsFull(client) }
+                case .wouldBlock: unsafe clientIsFull(client)
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
                     return false
@@ -260,55 +261,72 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the pump goes on.
     private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
-        let plain = unsafe exchange.pointee.response.spliceable
-        let result: Transfer
+        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.response.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
             unsafe takeResponsePipe(exchange)
         {
             unsafe buffers.empty(&connection.pointee.input)
-            let count = Int(min(plain, UInt64(PipePool.pipeBytes)))
-            result = unsafe Socket.splice(
-                from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
-            if case .bytes(let moved) = result {
-                unsafe exchange.pointee.response.advance(moved)
-                // What came meanwhile goes along: fewer and larger moves to the client. "Would block" says nothing
-                // here, for the pipe may be what is full.
-                let more = unsafe min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - moved))
-                if more > 0, moved < PipePool.pipeBytes / 2,
-                    case .bytes(let added) = unsafe Socket.splice(
-                        from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: Int(more))
-                {
-                    unsafe exchange.pointee.response.advance(added)
-                }
-            }
-        } else {
-            if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
-                unsafe abandon(exchange, status: exchange.pointee.status)
-                return false
-            }
-            let room = unsafe connection.pointee.input.room
-            result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
-            if case .bytes(let count) = result {
-                unsafe connection.pointee.input.end += count
-                if unsafe count < room && !connection.pointee.isPeerClosed {
-                    unsafe connection.pointee.isReadable = false
-                }
+            return unsafe fillResponsePipe(exchange, connection)
+        }
+        if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
+            unsafe abandon(exchange, status: exchange.pointee.status)
+            return false
+        }
+        let room = unsafe connection.pointee.input.room
+        let result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
+        if case .bytes(let count) = result {
+            unsafe connection.pointee.input.end += count
+            if unsafe count < room && !connection.pointee.isPeerClosed {
+                unsafe connection.pointee.isReadable = false
             }
         }
         switch result {
         case .bytes: return true
         case .wouldBlock:
             unsafe connection.pointee.isReadable = false
-            unsafe pipes.give(&exchange.pointee.responsePipe)
             return true
-        case .endOfStream:
-            if unsafe exchange.pointee.response.endOfStream() { return true }
-            unsafe endpointCutShort(exchange)
-            return false
+        case .endOfStream: return unsafe responseEnded(exchange)
         case .failed:
             unsafe endpointCutShort(exchange)
             return false
         }
+    }
+
+    /// Splices as much of the body into the pipe as there is and as it takes.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func fillResponsePipe(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
+        let held = unsafe exchange.pointee.responsePipe.count
+        let count = unsafe Int(min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - held)))
+        guard unsafe count > 0 && connection.pointee.isReadable else { return true }
+        switch unsafe Socket.splice(
+            from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
+        {
+        case .bytes(let moved):
+            unsafe exchange.pointee.response.advance(moved)
+            unsafe exchange.pointee.responsePace.moved(moved)
+            return true
+        case .wouldBlock:
+            // With bytes in the pipe it may be the pipe that is full.
+            guard held == 0 else { return true }
+            unsafe connection.pointee.isReadable = false
+            unsafe exchange.pointee.responsePace.emptied()
+            unsafe pipes.give(&exchange.pointee.responsePipe)
+            return true
+        case .endOfStream: return unsafe responseEnded(exchange)
+        case .failed:
+            unsafe endpointCutShort(exchange)
+            return false
+        }
+    }
+
+    /// The endpoint has closed: the end of the body, or too early.
+    ///
+    /// - Returns: Whether the exchange goes on.
+    private mutating func responseEnded(_ exchange: ExchangePointer) -> Bool {
+        if unsafe exchange.pointee.response.endOfStream() { return true }
+        unsafe endpointCutShort(exchange)
+        return false
     }
 
     private mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {

@@ -80,6 +80,9 @@ struct ProxyWorker: ~Copyable {
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
     var ready: [Token] = []
+    /// Exchanges whose bulk is looked at once a beat, and when the next one is.
+    var paced: [Token] = []
+    var nextBeatAt: UInt64 = 0
     var isDraining = false
     var hasReportedDrained = false
     var refusalLog = LogBudget()
@@ -122,8 +125,10 @@ struct ProxyWorker: ~Copyable {
     /// Runs for ever.
     mutating func run() {
         while true {
-            let timeout = ready.isEmpty ? wheel.millisecondsUntilNext(now: now) : 0
-            let count = poller.wait(timeoutMilliseconds: timeout)
+            let count =
+                paced.isEmpty
+                ? poller.wait(timeoutMilliseconds: ready.isEmpty ? wheel.millisecondsUntilNext(now: now) : 0)
+                : poller.wait(timeoutNanoseconds: nanosecondsUntilBeat())
             now = Clock.monotonicNanoseconds()
             date.update(Clock.wallSeconds())
             for index in 0..<count {
@@ -138,6 +143,7 @@ struct ProxyWorker: ~Copyable {
                 }
             }
             continueReady()
+            if !paced.isEmpty { beat() }
             fireTimers()
             clients.reclaim()
             exchanges.reclaim()

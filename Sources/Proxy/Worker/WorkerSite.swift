@@ -20,6 +20,7 @@ struct WorkerSite {
     let headNanoseconds: UInt64
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
+    let tunnelNanoseconds: UInt64
     let writeNanoseconds: UInt64
     /// 0: no limit.
     let connectionsPerSourceMax: UInt32
@@ -38,6 +39,7 @@ struct WorkerSite {
         headNanoseconds = site.headNanoseconds
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
         idleNanoseconds = site.idleNanoseconds
+        tunnelNanoseconds = site.tunnelNanoseconds
         writeNanoseconds = site.writeNanoseconds
         connectionsPerSourceMax = site.connectionsPerSourceMax
         requestsPerConnectionMax = site.requestsPerConnectionMax

@@ -108,6 +108,7 @@ package enum Termination: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     case endpointMalformed = 9
     case noEndpoint = 10
     case overload = 11
+    case tunnelIdle = 12
 
     package var name: StaticString {
         switch self {
@@ -123,6 +124,7 @@ package enum Termination: UInt8, BitwiseCopyable, CaseIterable, Sendable {
         case .endpointMalformed: "endpoint_malformed"
         case .noEndpoint: "no_endpoint"
         case .overload: "overload"
+        case .tunnelIdle: "tunnel_idle"
         }
     }
 
@@ -140,6 +142,7 @@ package enum Termination: UInt8, BitwiseCopyable, CaseIterable, Sendable {
         case .endpointTimeout: "The endpoint took too long."
         case .endpointMalformed: "The endpoint answered with bytes that are no response."
         case .noEndpoint: "Every endpoint of the pool was down or draining."
+        case .tunnelIdle: "Nothing moved for too long after the protocol was switched (WebSocket)."
         case .overload: "The node had no memory or descriptor left for the request."
         }
     }

@@ -1,0 +1,33 @@
+import EventLoop
+import HTTPMessage
+
+/// What comes after a 101: the two sides' bytes, passed on as they come (RFC 9110 §7.8). They are copied, not
+/// spliced, for the messages of such protocols are small.
+extension ProxyWorker {
+    /// The endpoint has switched protocols. What the client sent behind its request is the new protocol's.
+    mutating func beginTunnel(_ exchange: ExchangePointer) {
+        unsafe exchange.pointee.isTunnel = true
+        unsafe exchange.pointee.request = BodyProgress(.untilClose)
+        unsafe exchange.pointee.clientPersists = false
+        unsafe exchange.pointee.endpointPersists = false
+        unsafe arm(clients[exchange.pointee.client])
+    }
+
+    /// The client's bytes have been passed on as far as they go.
+    mutating func tunnelMovedUp(_ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer) {
+        unsafe setBodyDeadline(exchange, client)
+        // The client has ended its side; the endpoint may still have something to say.
+        if unsafe exchange.pointee.hasSentRequest && !connection.pointee.output.isHeld {
+            unsafe Socket.shutdownWriting(connection.pointee.descriptor)
+        }
+    }
+
+    /// Something has moved; the next must follow in time.
+    mutating func setBodyDeadline(_ exchange: ExchangePointer, _ client: ClientPointer) {
+        // A client that takes nothing has a deadline of its own, whatever the endpoint sends.
+        if unsafe client.pointee.blockedSince > 0 { return }
+        let site = unsafe exchange.pointee.site
+        let wait = unsafe exchange.pointee.isTunnel ? site.pointee.tunnelNanoseconds : site.pointee.bodyIdleNanoseconds
+        unsafe setDeadline(client, now + wait)
+    }
+}
