@@ -140,7 +140,6 @@ package enum Socket {
         return unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno
     }
 
-    /// The address a TCP socket is bound to.
     /// Bytes sent that the peer's kernel has acknowledged (`tcpi_bytes_acked`, `tcp(7)`); 0 for what is no TCP.
     package static func acknowledgedBytes(_ socket: CInt) -> UInt64 {
         // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.
@@ -153,6 +152,7 @@ package enum Socket {
         }
     }
 
+    /// The address a TCP socket is bound to.
     package static func localAddress(_ socket: CInt) -> IPEndpoint? { unsafe name(socket, getsockname) }
 
     package static func peerAddress(_ socket: CInt) -> IPEndpoint? { unsafe name(socket, getpeername) }

@@ -296,7 +296,7 @@ extension ProxyWorker {
         unsafe client.pointee.phase = .lingering
         unsafe watch(client, .stream)
         if unsafe client.pointee.output.isHeld {
-            unsafe setDeadline(client, now + (site?.pointee.bodyIdleNanoseconds ?? WorkerLimits.lingerNanoseconds))
+            unsafe setDeadline(client, now + (site?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
         } else {
             unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
             unsafe Socket.shutdownWriting(client.pointee.descriptor)
