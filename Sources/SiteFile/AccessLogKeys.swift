@@ -53,7 +53,9 @@ extension Form where Value == WrittenLogTarget {
         return .scalar(
             phrase,
             hint: { text in
-                if ["stderr", "-"].contains(text) { return "standard error has the nodes' own messages: take \("stdout".quoted)" }
+                if ["stderr", "-"].contains(text) {
+                    return "standard error has the nodes' own messages: take \("stdout".quoted)"
+                }
                 if text.hasPrefix("syslog:") { return "a path begins with a slash, an address has a port" }
                 if !text.hasPrefix("/") { return "a path begins with a slash" }
                 return "at most \(pathBytesMax) bytes, and not a directory"
@@ -80,9 +82,12 @@ extension Form where Value == WrittenLogTarget {
 extension Form where Value == WrittenAddress {
     /// `1.2.3.4:514`, `[v6]:514` or `name:514`, without messages; nil for anything else.
     static func remoteAddress(_ text: String) -> WrittenAddress? {
-        if let endpoint = IPEndpoint(text) { return endpoint.isAny || endpoint.port == 0 ? nil : .address(.ip(endpoint)) }
+        if let endpoint = IPEndpoint(text) {
+            return endpoint.isAny || endpoint.port == 0 ? nil : .address(.ip(endpoint))
+        }
         guard let colon = text.lastIndex(of: ":"),
-            let number = Form<Int>.decimal(String(text[text.index(after: colon)...])), let port = UInt16(exactly: number),
+            let number = Form<Int>.decimal(String(text[text.index(after: colon)...])),
+            let port = UInt16(exactly: number),
             port > 0, isName(String(text[..<colon]))
         else { return nil }
         return .name(text[..<colon].lowercased(), port: port)

@@ -199,7 +199,8 @@ extension WireReader {
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
             bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
-            tunnelTimeout: try readDuration(), writeTimeout: try readBool() ? try readDuration() : nil, connectionsPerSourceMax: try readBound(),
+            tunnelTimeout: try readDuration(), writeTimeout: try readBool() ? try readDuration() : nil,
+            connectionsPerSourceMax: try readBound(),
             requestsPerConnectionMax: try readBound())
     }
 

@@ -236,7 +236,9 @@ extension IntegrationTests {
         private static func holds(_ pid: pid_t, _ path: String) -> Bool {
             let folder = "/proc/\(pid)/fd"
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-            return names.contains { (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")) == path }
+            return names.contains {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")) == path
+            }
         }
 
         @Test("by size under load: several nodes rename one file, and no line is lost or mixed")

@@ -12,7 +12,8 @@ enum Samples {
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, headTimeout: .seconds(5),
             bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600),
-            tunnelTimeout: .seconds(7), writeTimeout: .seconds(8), connectionsPerSourceMax: 20, requestsPerConnectionMax: 1000),
+            tunnelTimeout: .seconds(7), writeTimeout: .seconds(8), connectionsPerSourceMax: 20,
+            requestsPerConnectionMax: 1000),
         accessLog: AccessLogSettings(
             target: .file("/var/log/sluice/access.log"), format: .combined, fields: [.path, .status, .time],
             fileBytesMax: 1 << 40, keptFiles: 7),

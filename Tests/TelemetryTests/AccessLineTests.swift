@@ -169,12 +169,16 @@ struct AccessLineTests {
         }
     }
 
-    @Test("whatever the bytes, a line is one line, and a JSON line is valid JSON", arguments: 1...200 as ClosedRange<UInt64>)
+    @Test(
+        "whatever the bytes, a line is one line, and a JSON line is valid JSON",
+        arguments: 1...200 as ClosedRange<UInt64>)
     func anyBytes(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
         let bytes = (0..<Int.random(in: 0...300, using: &random)).map { _ in
             // Mostly what begins or goes on a UTF-8 sequence, or must be escaped.
-            let interesting: [UInt8] = [0x22, 0x5c, 0x0a, 0xc2, 0x85, 0xe2, 0x80, 0xa8, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xff]
+            let interesting: [UInt8] = [
+                0x22, 0x5c, 0x0a, 0xc2, 0x85, 0xe2, 0x80, 0xa8, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xff,
+            ]
             return Bool.random(using: &random)
                 ? interesting.randomElement(using: &random)! : UInt8.random(in: 0...255, using: &random)
         }

@@ -39,7 +39,9 @@ extension ProxyWorker {
 
     /// A request is answered without an exchange: `writer` holds the answer, `fields` the request's.
     @inline(never)
-    mutating func logUnrouted(_ client: ClientPointer, _ head: RequestHead, status: Int, id: RequestID, _ log: WorkerLog) {
+    mutating func logUnrouted(
+        _ client: ClientPointer, _ head: RequestHead, status: Int, id: RequestID, _ log: WorkerLog
+    ) {
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
         let places = unsafe LoggedFields(fields, received, isTrusted: false)
         var (record, texts) = unsafe describe(client, head, places)
@@ -60,7 +62,8 @@ extension ProxyWorker {
     }
 
     private mutating func logOwnAnswer(
-        _ client: ClientPointer, _ record: inout AccessRecord, _ texts: inout AccessTexts, _ status: Int, _ id: RequestID,
+        _ client: ClientPointer, _ record: inout AccessRecord, _ texts: inout AccessTexts, _ status: Int,
+        _ id: RequestID,
         _ log: WorkerLog
     ) {
         record.idHigh = id.high
