@@ -22,7 +22,8 @@ enum AccessLogKeys {
     static let section = Section(
         "access_log",
         """
-        Lines are written by a thread of each node, at most 100 ms after the end of the request. No request waits for the log: when the
+        Requests of http listeners; connections of tcp listeners have no line. Lines
+        are written by a thread of each node, at most 100 ms after the end of the request. No request waits for the log: when the
         target is slower than the requests, or fails, lines are dropped and counted (`sluice_access_log_dropped_total`).
 
         | Field | Holds |

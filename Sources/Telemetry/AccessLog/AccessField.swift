@@ -63,7 +63,7 @@ package enum AccessField: UInt8, CaseIterable, Sendable {
     /// For the reference of the site file.
     package var meaning: String {
         switch self {
-        case .time: "When the request's head was complete: RFC 3339, UTC, milliseconds."
+        case .time: "When the request's first byte came: RFC 3339, UTC, milliseconds."
         case .clientIP: "The client's address (of the PROXY header on relayed connections)."
         case .clientPort: "The client's port, a number."
         case .listener: "The listener's name."
