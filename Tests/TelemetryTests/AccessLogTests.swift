@@ -2,6 +2,7 @@ import Dispatch
 import EventLoop
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Telemetry
@@ -23,6 +24,9 @@ private final class LogFixture {
         log.end()
         try? FileManager.default.removeItem(atPath: directory)
     }
+
+    /// The writer waits for the first record.
+    var isAsleep: Bool { log.bell.pointee.state.load(ordering: .relaxed) == WriterBell.asleep }
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }
 
@@ -83,6 +87,7 @@ struct AccessLogTests {
         fixture.log.use(Self.settings(fixture.path("a.log")))
         // Three times from sleep, each followed by more while the writer naps.
         for round in 1...3 {
+            try eventually { fixture.isAsleep }
             fixture.send(1)
             try eventually { fixture.log.counts.written == UInt64(round * 2 - 1) }
             fixture.send(1)
