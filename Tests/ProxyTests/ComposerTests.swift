@@ -81,9 +81,10 @@ struct RequestComposerTests {
         #expect(composedRequest(received) == Array(received.prefix(2)) + ours)
         let claims = ["X-Real-IP: 203.0.113.9", "X-Request-Id: abc", "X-Forwarded-Proto: https", "Via: 1.0 edge"]
         #expect(
-            composedRequest(received + claims, trusting: AddressRange("192.0.2.0/24")!) == Array(received.prefix(2)) + claims + [
-                "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Host: shop.example", "Via: 1.1 sluice",
-            ])
+            composedRequest(received + claims, trusting: AddressRange("192.0.2.0/24")!) == Array(received.prefix(2))
+                + claims + [
+                    "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Host: shop.example", "Via: 1.1 sluice",
+                ])
     }
 
     @Test(
@@ -92,7 +93,9 @@ struct RequestComposerTests {
     func lookalikes(isTrusted: Bool) {
         let lookalikes = ["X_Forwarded_For: a", "x.real.ip: a", "Content_Length: 5", "X_Forwarded_Port: 1"]
         let received = ["GET / HTTP/1.1", "Host: shop.example", "my_field: 1"]
-        #expect(composedRequest(received + lookalikes, trusting: isTrusted ? AddressRange("192.0.2.0/24")! : nil) == received + ours)
+        #expect(
+            composedRequest(received + lookalikes, trusting: isTrusted ? AddressRange("192.0.2.0/24")! : nil)
+                == received + ours)
     }
 
     @Test("fields of forwarding that the proxy doesn't set itself are passed from trusted proxies only")

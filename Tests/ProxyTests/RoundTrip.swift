@@ -106,7 +106,8 @@ enum RoundTrip {
         var writer = HeadWriter()
         let peer = IPEndpoint("\(client):4711")!
         let origin =
-            isTrusted ? RequestOrigin(peer: peer, request.bytes.span, table) { $0 == peer } : RequestOrigin(client: peer)
+            isTrusted
+            ? RequestOrigin(peer: peer, request.bytes.span, table) { $0 == peer } : RequestOrigin(client: peer)
         let facts = RequestFacts(
             peer: peer, endpoint: IPEndpoint("10.0.0.1:9000")!, origin: origin, id: id, route: host, listener: host,
             statesForwarded: false)

@@ -64,7 +64,8 @@ package enum AccessField: UInt8, CaseIterable, Sendable {
     package var meaning: String {
         switch self {
         case .time: "When the request's first byte came: RFC 3339, UTC, milliseconds."
-        case .clientIP: "The client's address: of the PROXY header on relayed connections; behind `trust.proxies` as for `{client_ip}`."
+        case .clientIP:
+            "The client's address: of the PROXY header on relayed connections; behind `trust.proxies` as for `{client_ip}`."
         case .clientPort: "The client's port, a number; null when a trusted proxy stated none."
         case .listener: "The listener's name."
         case .route: "The route's name; null when none matched."
