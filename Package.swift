@@ -40,13 +40,13 @@ let package = Package(
         // What `sluice-node` links: no Foundation, no NIO, no Codable.
         .target(name: "CLinux"),
         .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: hot),
-        .target(name: "Telemetry", dependencies: ["EventLoop"], swiftSettings: hot),
+        .target(name: "Telemetry", dependencies: ["CLinux", "EventLoop"], swiftSettings: hot),
         .target(name: "HTTPMessage", dependencies: ["EventLoop"], swiftSettings: hot),
         .target(name: "HTTP1", dependencies: ["CLinux", "HTTPMessage"], swiftSettings: hot),
         .target(name: "Balancing", swiftSettings: hot),
         .target(name: "Pattern", swiftSettings: hot),
         .target(
-            name: "Snapshot", dependencies: ["EventLoop", "HTTPMessage", "Balancing"],
+            name: "Snapshot", dependencies: ["EventLoop", "Telemetry", "HTTPMessage", "Balancing"],
             swiftSettings: hot),
         .target(name: "NodeLink", dependencies: ["Snapshot", "EventLoop"], swiftSettings: hot),
         .target(
@@ -73,7 +73,8 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "Snapshot", "HTTPMessage", "EventLoop", "Pattern", .product(name: "Yams", package: "Yams"),
+                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern",
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common),
         .target(
@@ -105,10 +106,12 @@ let package = Package(
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: common),
         .testTarget(
-            name: "SnapshotTests", dependencies: ["Snapshot", "NodeLink", "EventLoop", "HTTPMessage", "Balancing"],
+            name: "SnapshotTests",
+            dependencies: ["Snapshot", "NodeLink", "EventLoop", "Telemetry", "HTTPMessage", "Balancing"],
             swiftSettings: common),
         .testTarget(
             name: "NodeAgentTests",

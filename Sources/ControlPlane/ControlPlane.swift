@@ -41,7 +41,7 @@ package struct ControlPlane: Sendable {
     package func run() async throws {
         // Nobody but the owner and the group may reach the sockets, from the moment they are bound.
         umask(0o007)
-        let signals = Signals([SIGTERM, SIGINT, SIGHUP])
+        let signals = Signals([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         signal(SIGPIPE, SIG_IGN)
         let source = try readSite()
         let state = try StateDirectory(root: options.state)
@@ -96,6 +96,7 @@ package struct ControlPlane: Sendable {
             switch number {
             case SIGHUP:
                 Task { await reload(controller) }
+            case SIGUSR1: await controller.reopenLogs()
             case _ where isStopping:
                 await controller.stopNow()
             default:

@@ -24,7 +24,7 @@ extension Controller {
             ledger.record(report, of: id)
             awaitedReports[request]?.remove(id)
         case .drained: logger.info("node \(id) is drained")
-        case .hello, .snapshot, .membership, .reportRequest, .drain, .resume, .stop:
+        case .hello, .snapshot, .membership, .reportRequest, .drain, .resume, .stop, .reopenLog:
             logger.error("node \(id) is disconnected: it sent a frame that only a control plane sends")
             connection.close()
         }

@@ -51,6 +51,12 @@ extension Controller {
         while !isStopped { _ = await wait(atMost: .seconds(86400)) { $0.isStopped } }
     }
 
+    /// Has every node open the file of its access log anew: it was renamed.
+    package func reopenLogs() {
+        logger.info("SIGUSR1: access logs are opened anew")
+        for link in links.values { link.send(.reopenLog) }
+    }
+
     /// Reads the site file again: as `apply`, but what goes wrong is logged.
     package func reload(_ source: Source) async {
         guard source.text != current?.revision.text else {

@@ -34,6 +34,17 @@ package protocol DataRole: AnyObject {
 
     /// Takes connections again.
     func resume()
+
+    /// The access log's file was renamed: opens its name anew.
+    func reopenLog()
+
+    /// The process is about to end: what is logged goes out first, within a few seconds.
+    func flushLog()
+}
+
+extension DataRole {
+    package func reopenLog() {}
+    package func flushLog() {}
 }
 
 /// Why a role can't serve a snapshot, for operators.

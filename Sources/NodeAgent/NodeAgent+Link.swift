@@ -26,6 +26,7 @@ extension NodeAgent {
             role.requestReport(id: id)
         case .drain(let duration): follow(lifecycle.drainOrdered(until: deadline(after: duration)))
         case .resume: follow(lifecycle.resumeOrdered())
+        case .reopenLog: role.reopenLog()
         case .stop(let duration):
             Log.info("node", "\(id): told to stop")
             follow(lifecycle.stopOrdered(until: deadline(after: duration)))

@@ -91,6 +91,11 @@ package final class NodeAgent {
         switch AgentLoop.Source(rawValue: token.kind) {
         case .signals:
             while let signal = signals.next() {
+                if signal == SIGUSR1 {
+                    Log.info("node", "\(id): received SIGUSR1: the access log is opened anew")
+                    role.reopenLog()
+                    continue
+                }
                 Log.info("node", "\(id): received \(signal == SIGINT ? "SIGINT" : "SIGTERM")")
                 follow(lifecycle.signalled(until: deadline(after: NodeAgent.signalDrainMax)))
             }
@@ -147,6 +152,7 @@ package final class NodeAgent {
         case .warnOverdue: Log.warning("node", "\(id): connections outlast the drain's deadline")
         case .refuse: Log.warning("node", "\(id): stopping: drain and resume are too late")
         case .exit(let ending):
+            role.flushLog()
             switch ending {
             case .drained: Log.info("node", "\(id): stopped: every connection has ended")
             case .deadline(let workers):

@@ -2,7 +2,7 @@ import CLinux
 package import EventLoop
 import Glibc
 
-/// SIGTERM and SIGINT as events of the agent's loop; SIGPIPE and SIGHUP do nothing.
+/// SIGTERM, SIGINT and SIGUSR1 as events of the agent's loop; SIGPIPE and SIGHUP do nothing.
 package struct Signals: ~Copyable {
     private let descriptor: OwnedDescriptor
 
@@ -16,6 +16,7 @@ package struct Signals: ~Copyable {
         unsafe sigemptyset(&mask)
         unsafe sigaddset(&mask, SIGTERM)
         unsafe sigaddset(&mask, SIGINT)
+        unsafe sigaddset(&mask, SIGUSR1)
         let code = unsafe pthread_sigmask(SIG_BLOCK, &mask, nil)
         guard code == 0 else { throw SocketError(call: "pthread_sigmask", code: code) }
         let raw = unsafe signalfd(-1, &mask, CInt(SFD_NONBLOCK) | CInt(SFD_CLOEXEC))

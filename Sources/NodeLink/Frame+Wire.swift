@@ -14,6 +14,7 @@ extension Frame {
         case drain = 67
         case resume = 68
         case stop = 69
+        case reopenLog = 70
     }
 
     /// The whole frame, length included.
@@ -62,6 +63,7 @@ extension Frame {
         case .stop(let deadline):
             out.write(Kind.stop.rawValue)
             out.write(deadline)
+        case .reopenLog: out.write(Kind.reopenLog.rawValue)
         }
         var framed = WireWriter()
         framed.write(out.bytes)
@@ -94,6 +96,7 @@ extension Frame {
         case .drain: self = .drain(deadline: try reader.readDuration())
         case .resume: self = .resume
         case .stop: self = .stop(deadline: try reader.readDuration())
+        case .reopenLog: self = .reopenLog
         }
         try reader.finish()
     }

@@ -28,6 +28,8 @@ package enum Frame: Equatable, Sendable {
     case resume
     /// Drain, then exit with status 0, at the latest after the deadline.
     case stop(deadline: Duration)
+    /// The access log's file was renamed: open its name anew.
+    case reopenLog
 
     /// Length of the largest frame, kind included: a snapshot of about 100,000 routes.
     package static let bytesMax = 64 * 1024 * 1024

@@ -4,6 +4,7 @@ package import NodeAgent
 package import NodeLink
 import Pattern
 package import Snapshot
+import Telemetry
 
 /// The proxy node: compiles what the agent gives it, and tells its workers.
 package final class ProxyRole: DataRole {
@@ -14,12 +15,15 @@ package final class ProxyRole: DataRole {
     private let mailboxes: [Mailbox<ProxyCommand>]
     private let agent: AgentMailbox
     private let registry = IdentityRegistry()
+    private let sources = SourceTable()
     /// Endpoints that an operator drains; known to the registry or not yet.
     private var draining: [EndpointKey] = []
     private var membershipVersion: UInt64 = 0
     /// Held for the life of the process.
     private let listeners: [WorkerListeners]
     private let handOverPaths: [String]
+    /// Made when a site logs for the first time, and kept.
+    private var accessLog: AccessLog?
 
     /// Starts the workers, which then wait for a site.
     ///
@@ -75,11 +79,12 @@ package final class ProxyRole: DataRole {
     }
 
     private func start(_ worker: Int) {
-        let (mailboxes, agent, listening) = (mailboxes, agent, listeners[worker])
+        let (mailboxes, agent, listening, sources) = (mailboxes, agent, listeners[worker], sources)
         Thread.start("proxy-\(worker)") {
             do {
                 var loop = ProxyWorker(
-                    index: worker, poller: try Poller(), mailboxes: mailboxes, agent: agent, listening: listening)
+                    index: worker, poller: try Poller(), mailboxes: mailboxes, agent: agent, listening: listening,
+                    sources: sources)
                 try loop.watch()
                 loop.run()
             } catch {
@@ -91,16 +96,30 @@ package final class ProxyRole: DataRole {
     // MARK: DataRole
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
+        if accessLog == nil && snapshot.accessLog != nil { accessLog = AccessLog(workers: workerCount) }
         let site: CompiledSite
         do {
-            site = try CompiledSite(snapshot, registry: registry, workers: workerCount)
+            site = try CompiledSite(
+                snapshot, registry: registry, workers: workerCount,
+                accessLog: snapshot.accessLog == nil ? nil : accessLog)
         } catch {
             throw RoleError("a regular expression of revision \(snapshot.revision): \(error.message)")
         }
+        accessLog?.use(snapshot.accessLog)
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()
     }
+
+    package func reopenLog() { accessLog?.reopen() }
+
+    package func flushLog() {
+        guard let accessLog, !accessLog.flush(within: ProxyRole.flushMax) else { return }
+        Log.warning("access-log", "the last lines could not be written within \(ProxyRole.flushMax)")
+    }
+
+    /// For the last lines of a node that ends.
+    private static let flushMax = Duration.seconds(2)
 
     package func apply(_ membership: Membership) {
         membershipVersion = membership.version

@@ -98,7 +98,7 @@ extension Form where Value == WrittenAddress {
     }
 
     /// A host name (RFC 1123 §2.1; `_` as DNS allows); not four numbers, which are an IPv4 address gone wrong.
-    private static func isName(_ host: String) -> Bool {
+    static func isName(_ host: String) -> Bool {
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
         guard HostSyntax.isName(host), let last = labels.last else { return false }
         return !last.allSatisfy(\.isNumber)

@@ -1,5 +1,6 @@
 import EventLoop
 import Snapshot
+import Telemetry
 
 // Every key of the site file. Defaults are those of the types in `Snapshot`, named here once.
 
@@ -15,6 +16,8 @@ enum SiteKeys {
         "listeners", .named(ListenerKeys.section, example: "web: {address: \":8080\"}"), stands: "required",
         "Addresses that clients dial, by name.")
     static let limits = Key("limits", .section(LimitsKeys.section), "Bounds on what clients may use.")
+    static let accessLog = Key(
+        "access_log", .section(AccessLogKeys.section), stands: "requests are not logged", "One line for each request.")
     static let routes = Key(
         "routes", .list(RouteKeys.section, example: "- to: app"), stands: "none",
         "Rules from requests to pools. The first that matches wins; a request that none matches is answered with an error."
@@ -30,7 +33,7 @@ enum SiteKeys {
         "", "A site file is one YAML document, in UTF-8, of at most 4 MiB.",
         keys: [
             site.declaration, forwarder.declaration, proxy.declaration, trust.declaration, listeners.declaration,
-            limits.declaration, routes.declaration, pools.declaration, errors.declaration,
+            limits.declaration, accessLog.declaration, routes.declaration, pools.declaration, errors.declaration,
         ],
         later: ["control"])
 }
@@ -98,10 +101,20 @@ enum LimitsKeys {
     static let connections = Key(
         "connections", .integer(1...1_000_000), default: standard.connectionCountMax,
         "Client connections that one node has open at a time.")
+    static let connectionsPerSource = Key(
+        "connections_per_source", .integer(1...1_000_000), stands: "no limit",
+        "Client connections that one source (an IPv4 address, or 64 bits of an IPv6 address) has open at one node; one more is answered with 429 and closed. Peers in `trust.proxies` are not counted."
+    )
+    static let requestsPerConnection = Key(
+        "requests_per_connection", .integer(1...1_000_000_000), stands: "no limit",
+        "Requests on one connection; the answer to the last one closes it.")
     static let timeout = Key("timeout", .section(LimitsTimeoutKeys.section), "How long clients may take.")
     static let section = Section(
-        "limits", "", keys: [head.declaration, headers.declaration, connections.declaration, timeout.declaration],
-        later: ["connections_per_source"])
+        "limits", "",
+        keys: [
+            head.declaration, headers.declaration, connections.declaration, connectionsPerSource.declaration,
+            requestsPerConnection.declaration, timeout.declaration,
+        ])
 }
 
 enum LimitsTimeoutKeys {
@@ -112,6 +125,9 @@ enum LimitsTimeoutKeys {
     static let bodyIdle = Key(
         "body_idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.bodyIdleTimeout,
         "Without a byte moving in a body, either way.")
+    static let write = Key(
+        "write", .duration(.milliseconds(100) ... .seconds(3600)), stands: "as `body_idle`",
+        "While an answer waits for a client that takes no byte of it; then the connection is reset.")
     static let idle = Key(
         "idle", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.idleTimeout,
         "A keep-alive connection between requests, or a relayed connection on which nothing moves.")
@@ -120,7 +136,9 @@ enum LimitsTimeoutKeys {
         "A connection that has switched protocols (WebSocket), on which nothing moves.")
     static let section = Section(
         "limits.timeout", "",
-        keys: [head.declaration, bodyIdle.declaration, idle.declaration, tunnel.declaration])
+        keys: [
+            head.declaration, bodyIdle.declaration, write.declaration, idle.declaration, tunnel.declaration,
+        ])
 }
 
 enum RouteKeys {

@@ -53,6 +53,7 @@ final class SiteCompiler {
             trust.read(TrustKeys.forwarded, into: &snapshot.statesForwarded)
         }
         read(top.open(SiteKeys.limits), into: &snapshot.limits)
+        snapshot.accessLog = compile(accessLog: top.open(SiteKeys.accessLog))
 
         listeners = named(
             top, SiteKeys.listeners, ListenerKeys.section, what: "listener", example: "web: {address: \":8080\"}")
@@ -125,11 +126,14 @@ final class SiteCompiler {
         reader.read(LimitsKeys.head, into: &limits.headBytesMax)
         reader.read(LimitsKeys.headers, into: &limits.fieldCountMax)
         reader.read(LimitsKeys.connections, into: &limits.connectionCountMax)
+        limits.connectionsPerSourceMax = reader.read(LimitsKeys.connectionsPerSource)
+        limits.requestsPerConnectionMax = reader.read(LimitsKeys.requestsPerConnection)
         guard let timeout = reader.open(LimitsKeys.timeout) else { return }
         timeout.read(LimitsTimeoutKeys.head, into: &limits.headTimeout)
         timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
         timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
         timeout.read(LimitsTimeoutKeys.tunnel, into: &limits.tunnelTimeout)
+        limits.writeTimeout = timeout.read(LimitsTimeoutKeys.write)
     }
 
     var siteNames: SiteNames {

@@ -20,6 +20,7 @@ extension Snapshot {
         out.write(UInt16(proxy.workers))
         out.write(list: trustedProxies) { $0.write($1) }
         out.write(limits)
+        out.write(accessLog)
         out.write(UInt32(pools.count))
         out.write(UInt32(listeners.count))
         for pool in pools { out.write(pool) }
@@ -52,6 +53,7 @@ extension Snapshot {
         proxy = ProxySettings(nodes: Int(try reader.read(UInt16.self)), workers: Int(try reader.read(UInt16.self)))
         trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
         limits = try reader.readLimits()
+        accessLog = try reader.readAccessLog()
         let poolCount = Int(try reader.read(UInt32.self))
         let listenerCount = Int(try reader.read(UInt32.self))
         pools = []
@@ -90,6 +92,10 @@ extension WireWriter {
         write(limits.bodyIdleTimeout)
         write(limits.idleTimeout)
         write(limits.tunnelTimeout)
+        write(limits.writeTimeout != nil)
+        if let timeout = limits.writeTimeout { write(timeout) }
+        write(UInt32(limits.connectionsPerSourceMax ?? 0))
+        write(UInt32(limits.requestsPerConnectionMax ?? 0))
     }
 
     mutating func write(_ pool: Pool) {
@@ -196,7 +202,15 @@ extension WireReader {
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
             bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
-            tunnelTimeout: try readDuration())
+            tunnelTimeout: try readDuration(), writeTimeout: try readBool() ? try readDuration() : nil,
+            connectionsPerSourceMax: try readBound(),
+            requestsPerConnectionMax: try readBound())
+    }
+
+    /// 0 stands for no bound.
+    private mutating func readBound() throws(WireError) -> Int? {
+        let bound = Int(try read(UInt32.self))
+        return bound == 0 ? nil : bound
     }
 
     mutating func readPool() throws(WireError) -> Pool {

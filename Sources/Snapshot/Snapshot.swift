@@ -1,4 +1,5 @@
 package import EventLoop
+package import Telemetry
 
 /// One site, checked and compiled: what nodes serve. Immutable once published under its revision.
 ///
@@ -17,6 +18,8 @@ package struct Snapshot: Equatable, Sendable {
     /// `errors`
     package var errorPages: [ErrorPage]
     package var limits: Limits
+    /// nil: requests are not logged.
+    package var accessLog: AccessLogSettings?
     package var listeners: [Listener]
     /// In the order of the site file: the first that matches wins.
     package var routes: [Route]
@@ -24,8 +27,9 @@ package struct Snapshot: Equatable, Sendable {
 
     package init(
         revision: UInt64, site: String, forwarder: ForwarderSettings = .init(), proxy: ProxySettings = .init(),
-        trustedProxies: [AddressRange] = [], limits: Limits = .init(), listeners: [Listener] = [],
-        routes: [Route] = [], pools: [Pool] = [], statesForwarded: Bool = false, errorPages: [ErrorPage] = []
+        trustedProxies: [AddressRange] = [], limits: Limits = .init(), accessLog: AccessLogSettings? = nil,
+        listeners: [Listener] = [], routes: [Route] = [], pools: [Pool] = [], statesForwarded: Bool = false,
+        errorPages: [ErrorPage] = []
     ) {
         self.revision = revision
         self.site = site
@@ -33,6 +37,7 @@ package struct Snapshot: Equatable, Sendable {
         self.proxy = proxy
         self.trustedProxies = trustedProxies
         self.limits = limits
+        self.accessLog = accessLog
         self.listeners = listeners
         self.routes = routes
         self.pools = pools
@@ -98,11 +103,18 @@ package struct Limits: Equatable, Sendable {
     package var idleTimeout: Duration
     /// `limits.timeout.tunnel`: a connection that has switched protocols, on which nothing moves.
     package var tunnelTimeout: Duration
+    /// `limits.timeout.write`: a client that takes no byte of an answer; nil: as `bodyIdleTimeout`.
+    package var writeTimeout: Duration?
+    /// `limits.connections_per_source`: of one node; nil: no limit.
+    package var connectionsPerSourceMax: Int?
+    /// `limits.requests_per_connection`; nil: no limit.
+    package var requestsPerConnectionMax: Int?
 
     package init(
         headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
         headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
-        idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600)
+        idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600), writeTimeout: Duration? = nil,
+        connectionsPerSourceMax: Int? = nil, requestsPerConnectionMax: Int? = nil
     ) {
         self.headBytesMax = headBytesMax
         self.fieldCountMax = fieldCountMax
@@ -111,6 +123,9 @@ package struct Limits: Equatable, Sendable {
         self.bodyIdleTimeout = bodyIdleTimeout
         self.idleTimeout = idleTimeout
         self.tunnelTimeout = tunnelTimeout
+        self.writeTimeout = writeTimeout
+        self.connectionsPerSourceMax = connectionsPerSourceMax
+        self.requestsPerConnectionMax = requestsPerConnectionMax
     }
 }
 

@@ -1,6 +1,7 @@
 import EventLoop
 import NodeLink
 import Snapshot
+import Telemetry
 
 enum Samples {
     /// Every field differs from its default, every case of an enum occurs.
@@ -11,7 +12,11 @@ enum Samples {
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, headTimeout: .seconds(5),
             bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600),
-            tunnelTimeout: .seconds(7)),
+            tunnelTimeout: .seconds(7), writeTimeout: .seconds(8), connectionsPerSourceMax: 20,
+            requestsPerConnectionMax: 1000),
+        accessLog: AccessLogSettings(
+            target: .file("/var/log/sluice/access.log"), format: .combined, fields: [.path, .status, .time],
+            fileBytesMax: 1 << 40, keptFiles: 7),
         listeners: [
             Listener(name: "web", addresses: [IPEndpoint("0.0.0.0:80")!, IPEndpoint("[::]:80")!]),
             Listener(name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1),
@@ -108,7 +113,7 @@ enum Samples {
         .membershipApplied(version: 9), .report(id: 5, report), .report(id: 6, Report()), .drained,
         .snapshot(snapshot.encoded()), .snapshot([]), .membership(membership), .membership(Membership(version: 0)),
         .reportRequest(id: 7), .drain(deadline: .seconds(30)), .drain(deadline: .zero), .resume,
-        .stop(deadline: .milliseconds(1500)),
+        .stop(deadline: .milliseconds(1500)), .reopenLog,
     ]
 }
 

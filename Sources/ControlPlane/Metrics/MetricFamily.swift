@@ -41,6 +41,13 @@ struct MetricFamily: Sendable {
         .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
+        .init(
+            "sluice_limited_total", .counter,
+            "What a limit of the site ended: connections over it, last requests of connections, stalled clients."),
+        .init("sluice_access_log_written_total", .counter, "Lines of the access log that its target took."),
+        .init(
+            "sluice_access_log_dropped_total", .counter,
+            "Requests that are not in the access log: the node's memory for it was full, or the target failed."),
         .init("sluice_revision", .gauge, "Revision that the node serves; 0 before its first."),
         .init("sluice_node_up", .gauge, "1 when the node is up or draining, else 0."),
         .init(

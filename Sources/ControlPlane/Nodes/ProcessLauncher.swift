@@ -89,14 +89,13 @@ package struct ProcessLauncher: NodeLauncher {
 
     package func forget(id: String) { unlink(state.pidFile(id)) }
 
-    /// Standard input is empty; output goes to standard error, where logs go. Signals are as a fresh process has
-    /// them; no other descriptor is passed on.
+    /// Standard input is empty; standard output and error are ours: an access log may go to the first, messages go to
+    /// the second. Signals are as a fresh process has them; no other descriptor is passed on.
     private func spawn(_ command: [String]) throws(StartError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
         // Not every descriptor of the libraries in this process closes on exec (NIO's epoll sets don't).
         _ = LibC.addCloseFrom?(&actions, STDERR_FILENO + 1)
 

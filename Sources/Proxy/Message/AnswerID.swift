@@ -35,6 +35,7 @@ extension HeadWriter {
         append("\r\nX-Request-Id: ")
         append(id)
         append(closes ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
+        endHead()
         guard hasBody else { return }
         for index in 0..<page.pieceCount {
             switch page[index] {

@@ -9,6 +9,8 @@ struct HeadWriter: ~Copyable {
 
     private let memory: UnsafeMutablePointer<UInt8>
     private(set) var count = 0
+    /// The part of `count` before a body of our own.
+    private(set) var headCount = 0
     /// Something didn't fit; the head must not be sent.
     private(set) var isOverfull = false
 
@@ -22,6 +24,9 @@ struct HeadWriter: ~Copyable {
         count = 0
         isOverfull = false
     }
+
+    /// What follows is body.
+    mutating func endHead() { headCount = count }
 
     @inline(__always)
     mutating func append(_ source: UnsafePointer<UInt8>, _ length: Int) {

@@ -4,6 +4,7 @@ import HTTP1
 import NodeAgent
 import Pattern
 import Snapshot
+import Telemetry
 
 /// A snapshot as the workers read it: plain tables, immutable, shared by all workers and freed with the last of them.
 ///
@@ -20,6 +21,11 @@ final class CompiledSite: @unchecked Sendable {
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
     let tunnelNanoseconds: UInt64
+    let writeNanoseconds: UInt64
+    /// 0: no limit.
+    let connectionsPerSourceMax: UInt32
+    /// `UInt32.max`: no limit.
+    let requestsPerConnectionMax: UInt32
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
@@ -28,11 +34,16 @@ final class CompiledSite: @unchecked Sendable {
     let queueNames: [String]
     let series: [IdentityRegistry.Series]
     let listenerNames: [String]
+    /// Kept as long as an exchange may write to it; nil: requests are not logged.
+    let accessLog: AccessLog?
+    let logNames: AccessLogNames?
 
     private let arena: Arena
 
     /// - Throws: `PatternError` for a snapshot that no compiler of site files made.
-    init(_ snapshot: Snapshot, registry: IdentityRegistry, workers: Int) throws(PatternError) {
+    init(
+        _ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, accessLog: AccessLog? = nil
+    ) throws(PatternError) {
         let arena = Arena()
         let matches = try CompiledMatches(snapshot.routes, arena: arena)
         self.arena = arena
@@ -44,6 +55,9 @@ final class CompiledSite: @unchecked Sendable {
         bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
         idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
         tunnelNanoseconds = snapshot.limits.tunnelTimeout.nanosecondsUnsigned
+        writeNanoseconds = (snapshot.limits.writeTimeout ?? snapshot.limits.bodyIdleTimeout).nanosecondsUnsigned
+        connectionsPerSourceMax = UInt32(clamping: snapshot.limits.connectionsPerSourceMax ?? 0)
+        requestsPerConnectionMax = UInt32(clamping: snapshot.limits.requestsPerConnectionMax ?? Int.max)
         let pools = snapshot.pools.map { pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(
@@ -77,6 +91,8 @@ final class CompiledSite: @unchecked Sendable {
         queueNames = registry.queueNames
         series = registry.series
         listenerNames = registry.listeners
+        self.accessLog = accessLog
+        logNames = accessLog == nil ? nil : AccessLogNames(snapshot, registry, arena: arena)
     }
 }
 

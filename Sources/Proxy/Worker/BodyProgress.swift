@@ -7,6 +7,8 @@ struct BodyProgress: BitwiseCopyable {
     private var framing: BodyFraming
     /// Bytes to come of a body with a known length.
     private(set) var remaining: UInt64 = 0
+    /// Bytes that were passed on, chunk framing included.
+    private(set) var moved: UInt64 = 0
     private var decoder = ChunkedDecoder()
     /// Bytes at the front of the buffer that the decoder has passed and that aren't sent yet.
     private var passed = 0
@@ -79,6 +81,7 @@ struct BodyProgress: BitwiseCopyable {
 
     /// Bytes that `next` gave were passed on (or left out).
     mutating func advance(_ count: Int) {
+        moved &+= UInt64(count)
         switch framing {
         case .none: break
         case .length:

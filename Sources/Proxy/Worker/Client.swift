@@ -35,6 +35,16 @@ struct Client: BitwiseCopyable {
     var interest = Poller.Interest.stream
     /// In the list of connections to go on with at the end of the turn.
     var isReady = false
+    /// Counts among its source's connections.
+    var isCounted = false
+    /// Its source has too many connections: it gets 429.
+    var isOverLimit = false
+    /// Requests so far.
+    var requests: UInt32 = 0
+    /// When its socket took no more; 0: it takes bytes.
+    var blockedSince: UInt64 = 0
+    /// Bytes that it had acknowledged then.
+    var blockedAcknowledged: UInt64 = 0
     var exchange = Client.noExchange
     /// The listener's number.
     var listener: UInt32
@@ -47,6 +57,8 @@ struct Client: BitwiseCopyable {
     var emptyLines: UInt8 = 0
     /// Bytes of `input` in which no end of head was found.
     var scanned = 0
+    /// When the first byte of the head under way came.
+    var headBeganAt: UInt64 = 0
     /// When something must have happened; 0 for never.
     var deadline: UInt64 = 0
     /// When the exchange must be over whatever happens; no deadline is set beyond it.

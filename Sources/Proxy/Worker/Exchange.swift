@@ -69,6 +69,7 @@ struct Exchange: BitwiseCopyable {
     /// The endpoint keeps its connection afterwards.
     var endpointPersists = false
     var status = 0
+    var trace = ExchangeTrace()
 
     init(
         client: UInt32, site: UnsafeMutablePointer<WorkerSite>, route: Int32, listener: Int32, series: UInt32,

@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 /// What a route does with a request: an answer of its own, or a pool.
 extension ProxyWorker {
@@ -64,9 +65,10 @@ extension ProxyWorker {
             return
         }
         unsafe exchange.pointee.status = answer.pointee.status
-        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
-        unsafe release(exchange)
-        unsafe sendAnswer(client, persists: persists, mayBeSending: !isWhole)
+        unsafe exchange.pointee.trace.termination = .done
+        let mayBeSending = unsafe !isWhole || exchange.pointee.head.isPersistent
+        unsafe releaseAnswered(exchange)
+        unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)
     }
 
     /// Takes what is held of the request's body.
@@ -134,6 +136,7 @@ extension ProxyWorker {
             writer.append("Connection: keep-alive\r\n")
         }
         writer.append("\r\n")
+        writer.endHead()
         if unsafe exchange.pointee.head.method != .head { writer.append(answer.body) }
     }
 
@@ -154,6 +157,10 @@ extension ProxyWorker {
     /// `timeout.request` has passed.
     mutating func requestTimedOut(_ exchange: ExchangePointer) {
         unsafe statistics.countTimedOut(series: exchange.pointee.series)
+        let isBlocked = unsafe clients[exchange.pointee.client].pointee.blockedSince > 0
+        let isQueued = unsafe exchange.pointee.place != .none
+        unsafe exchange.pointee.trace.termination =
+            isBlocked ? .clientTimeout : isQueued ? .queueTimeout : .endpointTimeout
         unsafe answer(exchange, status: 504)
     }
 }

@@ -15,8 +15,9 @@ extension ProxyWorker {
     mutating func answerAndEnd(_ client: ClientPointer, status: Int) {
         let series = unsafe unroutedSeries(of: client)
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
-        unsafe writeAnswer(
-            status, id: AnswerID(makeRequestID()), closes: true, hasBody: true, page: errorPage(for: status))
+        let id = makeRequestID()
+        unsafe writeAnswer(status, id: AnswerID(id), closes: true, hasBody: true, page: errorPage(for: status))
+        if let log = unsafe site?.pointee.log { unsafe logUnreadable(client, status: status, id: id, log) }
         unsafe sendAnswer(client, persists: false, mayBeSending: true)
     }
 
@@ -35,10 +36,12 @@ extension ProxyWorker {
     ) {
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
         let hasBody = head.framing != .none
-        let persists = persists && head.isPersistent && !hasBody && !isDraining
+        let isLast = unsafe site.map { unsafe client.pointee.requests >= $0.pointee.requestsPerConnectionMax } ?? false
+        let persists = persists && head.isPersistent && !hasBody && !isDraining && !isLast
+        let id = makeRequestID()
         unsafe writeAnswer(
-            status, id: AnswerID(makeRequestID()), closes: !persists, hasBody: head.method != .head,
-            page: errorPage(for: status))
+            status, id: AnswerID(id), closes: !persists, hasBody: head.method != .head, page: errorPage(for: status))
+        if let log = unsafe site?.pointee.log { unsafe logUnrouted(client, head, status: status, id: id, log) }
         unsafe client.pointee.input.consume(head.length)
         unsafe client.pointee.phase = .idle
         unsafe sendAnswer(client, persists: persists, mayBeSending: hasBody || head.isPersistent)
@@ -70,6 +73,7 @@ extension ProxyWorker {
         writer.append("\r\nX-Request-Id: ")
         writer.append(id)
         writer.append(closes ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
+        writer.endHead()
         guard hasBody else { return }
         writer.append(decimal: status)
         writer.append(" ")

@@ -26,6 +26,7 @@ extension ProxyWorker {
         unsafe client.pointee.isWritable = false
         unsafe watch(client, client.pointee.interest.union(.writing))
         unsafe arm(client)
+        unsafe beginWriteStall(client)
     }
 
     /// The response's body can't be moved on now.

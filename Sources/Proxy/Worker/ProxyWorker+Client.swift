@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 typealias ClientPointer = UnsafeMutablePointer<Client>
 typealias ExchangePointer = UnsafeMutablePointer<Exchange>
@@ -21,6 +22,7 @@ extension ProxyWorker {
         let pointer = unsafe clients[slot]
         unsafe pointer.pointee.slot = slot
         unsafe setDeadline(pointer, now + currentHeadNanoseconds)
+        if phase == .idle { unsafe admitSource(pointer) }
         unsafe readClient(pointer)
     }
 
@@ -29,7 +31,10 @@ extension ProxyWorker {
     mutating func clientEvent(_ token: Token, _ readiness: Readiness) {
         guard let client = unsafe clients.element(for: token) else { return }
         if readiness.isReadable { unsafe client.pointee.isReadable = true }
-        if readiness.isWritable { unsafe client.pointee.isWritable = true }
+        if readiness.isWritable {
+            unsafe client.pointee.isWritable = true
+            unsafe client.pointee.blockedSince = 0
+        }
         if readiness.isPeerClosed { unsafe client.pointee.isPeerClosed = true }
         if readiness.isError || (readiness.isPeerClosed && (unsafe isQueued(client))) {
             unsafe clientBroke(client)
@@ -106,6 +111,10 @@ extension ProxyWorker {
             case .wouldBlock:
                 unsafe client.pointee.isReadable = false
                 if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
+                if unsafe client.pointee.isOverLimit {
+                    unsafe answerAndEnd(client, status: 429)
+                    return
+                }
                 unsafe arm(client)
                 return
             case .endOfStream, .failed:
@@ -149,6 +158,7 @@ extension ProxyWorker {
         }
         if unsafe client.pointee.phase == .idle {
             unsafe client.pointee.phase = .head
+            unsafe client.pointee.headBeganAt = now
             unsafe client.pointee.scanned = 0
             unsafe setDeadline(client, now + currentHeadNanoseconds)
         }
@@ -192,6 +202,10 @@ extension ProxyWorker {
 
     private mutating func awaitHead(_ client: ClientPointer) {
         unsafe client.pointee.input.compact()
+        if unsafe client.pointee.isOverLimit && !client.pointee.isReadable {
+            unsafe answerAndEnd(client, status: 429)
+            return
+        }
         if unsafe client.pointee.isReadable { unsafe readClient(client) } else { unsafe arm(client) }
     }
 
@@ -291,7 +305,7 @@ extension ProxyWorker {
         unsafe client.pointee.phase = .lingering
         unsafe watch(client, .stream)
         if unsafe client.pointee.output.isHeld {
-            unsafe setDeadline(client, now + (site?.pointee.bodyIdleNanoseconds ?? WorkerLimits.lingerNanoseconds))
+            unsafe setDeadline(client, now + (site?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
         } else {
             unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
             unsafe Socket.shutdownWriting(client.pointee.descriptor)
@@ -323,6 +337,7 @@ extension ProxyWorker {
     mutating func clientBroke(_ client: ClientPointer) {
         if unsafe client.pointee.phase == .exchange {
             let exchange = unsafe exchanges[client.pointee.exchange]
+            unsafe exchange.pointee.trace.termination = .clientGone
             // 499 in nginx' words: counted as what the client would have got.
             unsafe abandon(exchange, status: exchange.pointee.status == 0 ? 499 : exchange.pointee.status)
         } else {
@@ -331,6 +346,7 @@ extension ProxyWorker {
     }
 
     mutating func closeClient(_ client: ClientPointer) {
+        unsafe leaveSource(client)
         unsafe close(client.pointee.descriptor)
         unsafe buffers.empty(&client.pointee.input)
         unsafe buffers.empty(&client.pointee.output)

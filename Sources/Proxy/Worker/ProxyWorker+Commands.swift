@@ -172,6 +172,8 @@ extension ProxyWorker {
         appendRetries(to: &samples)
         appendQueues(compiled.queueNames, to: &samples)
         appendShortages(to: &samples)
+        appendLimitSamples(to: &samples)
+        appendLogSamples(compiled.accessLog, to: &samples)
         return samples
     }
 

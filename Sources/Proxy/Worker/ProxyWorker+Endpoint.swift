@@ -64,6 +64,7 @@ extension ProxyWorker {
 
     /// - Parameter isCounted: The connection's part of the endpoint's budget is taken already.
     mutating func connect(_ exchange: ExchangePointer, isCounted: Bool = false) {
+        unsafe exchange.pointee.trace.connectBeganAt = now
         let number = unsafe exchange.pointee.endpoint
         if !isCounted { _ = unsafe endpoints[Int(number)].budget.pointee.take(countMax: .max) }
         let descriptor: CInt
@@ -91,6 +92,7 @@ extension ProxyWorker {
         unsafe pointer.pointee.exchange = exchange.pointee.slot
         unsafe exchange.pointee.connection = pointer.pointee.slot
         if phase == .busy {
+            unsafe exchange.pointee.trace.connectTime = 0
             unsafe pointer.pointee.isWritable = true
             unsafe sendRequest(exchange, pointer)
         } else {
@@ -131,6 +133,7 @@ extension ProxyWorker {
             unsafe attemptFailed(exchange, .connect(status: 502))
             return
         }
+        unsafe exchange.pointee.trace.connectTime = now &- exchange.pointee.trace.connectBeganAt
         unsafe connection.pointee.phase = .busy
         unsafe connection.pointee.isWritable = true
         unsafe sendRequest(exchange, connection)

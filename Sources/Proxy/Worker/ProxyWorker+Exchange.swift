@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 /// An exchange from its request's head to its end: route, attempts, failures.
 extension ProxyWorker {
@@ -10,6 +11,7 @@ extension ProxyWorker {
         _ client: ClientPointer, _ head: RequestHead, _ site: UnsafeMutablePointer<WorkerSite>
     ) {
         unsafe client.pointee.phase = .exchange
+        let isLast = unsafe countsAsLast(client, site)
         let tables = unsafe site.pointee.tables
         guard let listener = unsafe tables.pointee.listener(number: client.pointee.listener) else {
             // The listener left the site; its connections end with the next request.
@@ -17,6 +19,11 @@ extension ProxyWorker {
             return
         }
         let listenerTable = unsafe tables.pointee.listeners + listener
+        guard unsafe !client.pointee.isOverLimit else {
+            unsafe answerWithoutExchange(
+                client, status: 429, series: listenerTable.pointee.unrouted, head: head, persists: false)
+            return
+        }
         guard head.method != .connect else {
             unsafe answerWithoutExchange(
                 client, status: 405, series: listenerTable.pointee.unrouted, head: head, persists: false)
@@ -48,9 +55,13 @@ extension ProxyWorker {
         }
         let pointer = unsafe exchanges[slot]
         unsafe pointer.pointee.slot = slot
+        if isLast { unsafe pointer.pointee.clientPersists = false }
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
+        if unsafe site.pointee.log != nil {
+            unsafe pointer.pointee.trace.fields = LoggedFields(fields, received)
+        }
         unsafe act(pointer)
     }
 
@@ -89,6 +100,7 @@ extension ProxyWorker {
         let number = unsafe pool.pointee.endpoints[index]
         unsafe exchange.pointee.attempts += 1
         unsafe exchange.pointee.endpoint = number
+        unsafe exchange.pointee.trace.begin(at: number)
         unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
         unsafe pool.pointee.requestBegan(index)
@@ -120,6 +132,7 @@ extension ProxyWorker {
     /// The endpoint side failed: another attempt, or an answer of our own.
     mutating func attemptFailed(_ exchange: ExchangePointer, _ failure: AttemptFailure) {
         let number = unsafe exchange.pointee.endpoint
+        unsafe exchange.pointee.trace.fail(failure)
         var wasReused = false
         if unsafe exchange.pointee.connection != EndpointConnection.none {
             let connection = unsafe connections[exchange.pointee.connection]
@@ -188,8 +201,10 @@ extension ProxyWorker {
         if unsafe exchange.pointee.connection != EndpointConnection.none { unsafe freeEndpoint(exchange) }
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete
         let mayBeSending = unsafe exchange.pointee.head.isPersistent
-        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
+        let bodyOffset = unsafe exchange.pointee.bodyOffset
+        unsafe exchange.pointee.trace.termination = .done
         unsafe release(exchange)
+        unsafe client.pointee.input.consume(min(bodyOffset, client.pointee.input.count))
         if requestIsComplete {
             unsafe continueAfterResponse(client, persists: persists, mayBeSending: mayBeSending)
         } else {
@@ -226,16 +241,26 @@ extension ProxyWorker {
         unsafe writeAnswer(
             status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
             page: errorPage(for: status, exchange))
-        unsafe client.pointee.input.consume(min(exchange.pointee.bodyOffset, client.pointee.input.count))
         let mayBeSending = unsafe !requestIsComplete || exchange.pointee.head.isPersistent
-        unsafe release(exchange)
+        unsafe releaseAnswered(exchange)
         unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)
+    }
+
+    /// Ends the exchange with the response of our own that `writer` holds, and takes the request from the client's input.
+    mutating func releaseAnswered(_ exchange: ExchangePointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        let bodyOffset = unsafe exchange.pointee.bodyOffset
+        unsafe exchange.pointee.trace.headBytesOut += writer.headCount
+        unsafe exchange.pointee.trace.ownBodyBytesOut = writer.count - writer.headCount
+        unsafe release(exchange)
+        unsafe client.pointee.input.consume(min(bodyOffset, client.pointee.input.count))
     }
 
     /// Ends the exchange by closing both sides.
     mutating func abandon(_ exchange: ExchangePointer, status: Int) {
         let client = unsafe clients[exchange.pointee.client]
         unsafe exchange.pointee.status = status
+        unsafe exchange.pointee.trace.cut(status: status)
         unsafe dropConnection(exchange)
         unsafe release(exchange)
         // A response cut short must look cut short, also when its length isn't stated.
@@ -252,7 +277,10 @@ extension ProxyWorker {
     }
 
     /// Counts the exchange and gives back what it holds.
-    mutating func release(_ exchange: ExchangePointer) {
+    ///
+    /// The request's head must still be at the front of the client's input.
+    private mutating func release(_ exchange: ExchangePointer) {
+        if let log = unsafe exchange.pointee.site.pointee.log { unsafe logExchange(exchange, log) }
         unsafe statistics.countRequest(
             series: exchange.pointee.series, status: exchange.pointee.status,
             nanoseconds: now &- exchange.pointee.startedAt)
@@ -288,7 +316,9 @@ extension ProxyWorker {
             } else {
                 unsafe answer(exchange, status: 408)
             }
-        case .relaying: unsafe abandon(exchange, status: exchange.pointee.status)
+        case .relaying:
+            if unsafe relayGoesOn(exchange) { return }
+            unsafe abandon(exchange, status: exchange.pointee.status)
         }
     }
 }

@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import NodeLink
+import Telemetry
 
 /// One worker's share in a pool's queue.
 struct QueueShare: BitwiseCopyable {
@@ -92,6 +93,7 @@ extension ProxyWorker {
                 .init(worker: index, exchange: token), countMax: limits.queueCountMax)
         else {
             queues[number].refusedFull &+= 1
+            unsafe exchange.pointee.trace.termination = .queueFull
             unsafe answer(exchange, status: 503)
             return
         }
@@ -119,6 +121,7 @@ extension ProxyWorker {
         if let queue = unsafe pool(of: exchange).pointee.connections.queue {
             unsafe queues[queue.pointee.number].refusedTimeout &+= 1
         }
+        unsafe exchange.pointee.trace.termination = .queueTimeout
         unsafe answer(exchange, status: 503)
     }
 

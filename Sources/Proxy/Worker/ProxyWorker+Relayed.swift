@@ -63,6 +63,7 @@ extension ProxyWorker {
             unsafe client.pointee.listener = listener
             unsafe client.pointee.address = header.source
             unsafe client.pointee.phase = .idle
+            unsafe admitSource(client)
             return true
         }
     }

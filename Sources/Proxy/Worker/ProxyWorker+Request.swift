@@ -2,6 +2,7 @@ import EventLoop
 import HTTP1
 import HTTPMessage
 import NodeAgent
+import Telemetry
 
 /// The request on its way to the endpoint: head, then body as it comes.
 extension ProxyWorker {
@@ -108,6 +109,7 @@ extension ProxyWorker {
         let error = unsafe exchange.pointee.request.fault
         unsafe noteMalformedRequest(clients[exchange.pointee.client].pointee.address, error)
         unsafe exchange.pointee.clientPersists = false
+        unsafe exchange.pointee.trace.termination = .refused
         unsafe answer(exchange, status: error.status)
     }
 

@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import HTTPMessage
+import Telemetry
 
 /// The response on its way to the client: head, then body as it comes.
 extension ProxyWorker {
@@ -82,6 +83,7 @@ extension ProxyWorker {
                 return false
             }
             unsafe exchange.pointee.hasSentInterim = true
+            unsafe exchange.pointee.trace.headBytesOut += writer.count
         }
         unsafe connection.pointee.input.consume(head.length)
         return true
@@ -139,6 +141,8 @@ extension ProxyWorker {
         }
         unsafe exchange.pointee.stage = .relaying
         unsafe exchange.pointee.hasAnswered = true
+        unsafe exchange.pointee.trace.headAt = now
+        unsafe exchange.pointee.trace.headBytesOut += writer.count
         if isTunnel { unsafe beginTunnel(exchange) }
         let sent = unsafe sendComposed(
             client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
@@ -244,6 +248,7 @@ extension ProxyWorker {
             case .wait: return true
             case .malformed:
                 unsafe noteMalformedResponse(exchange.pointee.endpoint, exchange.pointee.response.fault)
+                unsafe exchange.pointee.trace.termination = .endpointMalformed
                 unsafe abandon(exchange, status: exchange.pointee.status)
                 return false
             }
@@ -333,6 +338,7 @@ extension ProxyWorker {
     /// The endpoint closed within a body: the client must see that, too.
     private mutating func endpointCutShort(_ exchange: ExchangePointer) {
         unsafe endpoints[Int(exchange.pointee.endpoint)].failures &+= 1
+        unsafe exchange.pointee.trace.termination = .endpointReset
         unsafe abandon(exchange, status: exchange.pointee.status)
     }
 }

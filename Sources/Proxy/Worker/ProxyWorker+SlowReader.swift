@@ -1,4 +1,5 @@
 import EventLoop
+import Telemetry
 
 /// Clients that read more slowly than their endpoint sends. What fits into one buffer, or into the pipe of a large
 /// body, is taken from the endpoint at once, so that its connection serves others while the client reads.
@@ -45,7 +46,9 @@ extension ProxyWorker {
             case .endOfStream:
                 // Found once more when the client has taken what came before it.
                 return true
-            case .failed: return false
+            case .failed:
+                unsafe exchanges[connection.pointee.exchange].pointee.trace.termination = .endpointReset
+                return false
             }
         }
         return true

@@ -27,6 +27,8 @@ extension ProxyWorker {
 
     /// Something has moved; the next must follow in time.
     mutating func setBodyDeadline(_ exchange: ExchangePointer, _ client: ClientPointer) {
+        // A client that takes nothing has a deadline of its own, whatever the endpoint sends.
+        if unsafe client.pointee.blockedSince > 0 { return }
         let site = unsafe exchange.pointee.site
         let wait = unsafe exchange.pointee.isTunnel ? site.pointee.tunnelNanoseconds : site.pointee.bodyIdleNanoseconds
         unsafe setDeadline(client, now + wait)

@@ -58,6 +58,8 @@ struct ProxyWorker: ~Copyable {
     let listening: WorkerListeners
     /// Of all workers, this one included; by their index.
     let mailboxes: [Mailbox<ProxyCommand>]
+    /// The node's.
+    let sources: SourceTable
 
     var poller: Poller
     var now: UInt64
@@ -99,7 +101,7 @@ struct ProxyWorker: ~Copyable {
 
     init(
         index: Int, poller: consuming Poller, mailboxes: [Mailbox<ProxyCommand>], agent: AgentMailbox,
-        listening: WorkerListeners
+        listening: WorkerListeners, sources: SourceTable
     ) {
         self.index = index
         self.poller = poller
@@ -107,6 +109,7 @@ struct ProxyWorker: ~Copyable {
         mailbox = mailboxes[index]
         self.agent = agent
         self.listening = listening
+        self.sources = sources
         now = Clock.monotonicNanoseconds()
         wheel = TimerWheel(now: now)
         var generator = SystemRandomNumberGenerator()

@@ -62,6 +62,10 @@ struct Statistics: ~Copyable {
     var refused: UInt64 = 0
     /// Connects that this host had no descriptor or memory for; by `Shortage`.
     var shortages: (descriptors: UInt64, memory: UInt64) = (0, 0)
+    /// What `limits` ended: connections, connections after their last request, clients that took too little.
+    var limitedSources: UInt64 = 0
+    var limitedRequests: UInt64 = 0
+    var limitedWrites: UInt64 = 0
 
     init() {
         unsafe series = .allocate(capacity: seriesCapacity)

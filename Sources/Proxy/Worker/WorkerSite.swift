@@ -2,6 +2,7 @@ import Balancing
 import EventLoop
 import HTTP1
 import Snapshot
+import Telemetry
 
 /// One worker's hold on a compiled site: alive as long as it is current or an exchange began with it.
 @safe
@@ -20,6 +21,13 @@ struct WorkerSite {
     let bodyIdleNanoseconds: UInt64
     let idleNanoseconds: UInt64
     let tunnelNanoseconds: UInt64
+    let writeNanoseconds: UInt64
+    /// 0: no limit.
+    let connectionsPerSourceMax: UInt32
+    /// `UInt32.max`: no limit.
+    let requestsPerConnectionMax: UInt32
+    /// nil: requests are not logged.
+    let log: WorkerLog?
 
     init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
         unsafe compiled = .passRetained(site)
@@ -32,6 +40,10 @@ struct WorkerSite {
         bodyIdleNanoseconds = site.bodyIdleNanoseconds
         idleNanoseconds = site.idleNanoseconds
         tunnelNanoseconds = site.tunnelNanoseconds
+        writeNanoseconds = site.writeNanoseconds
+        connectionsPerSourceMax = site.connectionsPerSourceMax
+        requestsPerConnectionMax = site.requestsPerConnectionMax
+        log = site.accessLog.flatMap { log in site.logNames.map { WorkerLog(ring: log.rings[worker], names: $0) } }
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
