@@ -24,7 +24,7 @@ struct TimedOut: Error, CustomStringConvertible {
 ///
 /// - Throws: `TimedOut` at the deadline, and what the condition throws.
 func eventually(
-    _ what: String, within deadline: Duration = .seconds(10), _ condition: () async throws -> Bool
+    _ what: String, within deadline: Duration = .seconds(30), _ condition: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + deadline
     while try await !condition() {
