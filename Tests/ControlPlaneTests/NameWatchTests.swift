@@ -73,10 +73,6 @@ struct NameWatchTests {
         return []
     }
 
-    private func eventually(_ condition: () async throws -> Bool) async throws {
-        while try await !condition() { try await Task.sleep(for: .milliseconds(5)) }
-    }
-
     @Test("changed addresses go to every node under the same revision, and are no revision")
     func changes() async throws {
         let resolver = SettableResolver(["app.test": ["10.0.0.1"]])
@@ -85,17 +81,17 @@ struct NameWatchTests {
         let digest = bench.nodes.serving("proxy-1").digest
         resolver.set("app.test", ["10.0.0.2", "10.0.0.1"])
         for node in ["proxy-1", "forwarder"] {
-            try await eventually {
+            try await eventually("the addresses are followed") {
                 endpoints(bench, of: node) == ["10.0.0.1:9001", "10.0.0.2:9001", "10.0.0.9:9001"]
             }
         }
-        try await eventually { bench.nodes.serving("proxy-1").digest != digest }
+        try await eventually("the addresses are followed") { bench.nodes.serving("proxy-1").digest != digest }
         #expect(bench.nodes.serving("proxy-1").revision == 1)
         #expect(try await bench.store.revisions(limit: 10).count == 1)
         #expect(try await bench.controller.status().names.map(\.addresses) == [["10.0.0.1", "10.0.0.2"]])
         // What is served is what a node that comes back is compared with.
         let published = await bench.controller.current?.digest
-        try await eventually { bench.nodes.serving("forwarder").digest == published }
+        try await eventually("the addresses are followed") { bench.nodes.serving("forwarder").digest == published }
     }
 
     @Test("a name that fails keeps its endpoints and is shown; the same addresses again are no change")
@@ -104,12 +100,16 @@ struct NameWatchTests {
         let bench = try await ControlBench(resolver: resolver)
         _ = try await bench.start(NameWatchTests.site)
         resolver.set("app.test", nil)
-        try await eventually { try await bench.controller.status().names.first?.failure == "unknown" }
+        try await eventually("the addresses are followed") {
+            try await bench.controller.status().names.first?.failure == "unknown"
+        }
         #expect(await bench.controller.metrics().contains("sluice_name_resolves{name=\"app.test\"} 0"))
         resolver.set("app.test", ["10.0.0.2", "10.0.0.1"])
-        try await eventually { try await bench.controller.status().names.first?.failure == nil }
+        try await eventually("the addresses are followed") {
+            try await bench.controller.status().names.first?.failure == nil
+        }
         let asked = resolver.count
-        try await eventually { resolver.count > asked + 2 }
+        try await eventually("the addresses are followed") { resolver.count > asked + 2 }
         #expect(bench.nodes.snapshots(of: "proxy-1").count == 1, "nothing has changed for nodes")
         #expect(await bench.controller.metrics().contains("sluice_name_resolves{name=\"app.test\"} 1"))
     }
@@ -120,8 +120,12 @@ struct NameWatchTests {
         let bench = try await ControlBench(resolver: resolver)
         _ = try await bench.start(NameWatchTests.site)
         resolver.set("app.test", ["10.0.0.7"])
-        try await eventually { endpoints(bench, of: "proxy-1") == ["10.0.0.7:9001", "10.0.0.9:9001"] }
-        try await eventually { try await bench.store.setting(.names) == "app.test 10.0.0.7" }
+        try await eventually("the addresses are followed") {
+            endpoints(bench, of: "proxy-1") == ["10.0.0.7:9001", "10.0.0.9:9001"]
+        }
+        try await eventually("the addresses are followed") {
+            try await bench.store.setting(.names) == "app.test 10.0.0.7"
+        }
         await bench.kill()
         resolver.set("app.test", nil)
         let next = try await ControlBench(after: bench, resolver: resolver)

@@ -118,7 +118,7 @@ extension IntegrationTests {
                     try connection.socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                     while true {
                         try connection.socket.send("1\r\nx\r\n")
-                        usleep(20_000)
+                        usleep(20_000)  // the endpoint's pace: a body that never stops and never ends
                     }
                 }
                 let port = try Ports.unused()
