@@ -7,7 +7,7 @@
 /// wakes the worker at once.
 package struct Pace: BitwiseCopyable {
     /// From one look to the next.
-    package static let beatNanoseconds: UInt64 = 150_000
+    package static let beatNanoseconds: UInt64 = 200_000
     /// Bytes in one go until a stream is paced: what is smaller never waits for a beat.
     package static let burstBytesMin = 128 * 1024
     /// A look that finds more starts no pace: the worker is the slower side already.

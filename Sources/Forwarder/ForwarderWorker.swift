@@ -72,6 +72,7 @@ struct ForwarderWorker: ~Copyable {
     /// Connections that are looked at once a beat, and when the next one is.
     var paced: [Token] = []
     var nextBeatAt: UInt64 = 0
+    var coalescing = Coalescing()
     let scratch: UnsafeMutablePointer<UInt8>
 
     var isDraining = false
@@ -107,6 +108,7 @@ struct ForwarderWorker: ~Copyable {
 
     /// The loop: returns after `.stop`. With nothing to do it sleeps in the kernel without a timeout.
     mutating func run() {
+        Thread.makeTimersPrecise()
         while !isStopping {
             let count =
                 paced.isEmpty
@@ -126,6 +128,7 @@ struct ForwarderWorker: ~Copyable {
             connections.reclaim()
             links.reclaim()
             listeners.reclaim()
+            if coalescing.isMeasuring(now: now) { coalesce() }
         }
         closeEverything()
     }
@@ -147,6 +150,13 @@ struct ForwarderWorker: ~Copyable {
         case TokenKind.mailbox: takeCommands()
         default: preconditionFailure("event of kind \(token.kind)")
         }
+    }
+
+    /// Lets events gather after a turn of a busy worker. With work left over, bulk or a stop there is no time for it.
+    private mutating func coalesce() {
+        let rest = coalescing.rest(
+            began: now, ended: Clock.monotonicNanoseconds(), connections: connections.count)
+        if rest > 0 && ready.isEmpty && paced.isEmpty && !isStopping { Thread.sleep(nanoseconds: rest) }
     }
 
     private func timeoutMilliseconds() -> CInt {

@@ -93,6 +93,7 @@ struct ProxyWorker: ~Copyable {
     /// Exchanges whose bulk is looked at once a beat, and when the next one is.
     var paced: [Token] = []
     var nextBeatAt: UInt64 = 0
+    var coalescing = Coalescing()
     var isDraining = false
     var hasReportedDrained = false
     var refusalLog = LogBudget()
@@ -135,6 +136,7 @@ struct ProxyWorker: ~Copyable {
 
     /// Runs for ever.
     mutating func run() {
+        Thread.makeTimersPrecise()
         while true {
             let count =
                 paced.isEmpty
@@ -161,7 +163,14 @@ struct ProxyWorker: ~Copyable {
             exchanges.reclaim()
             connections.reclaim()
             if isDraining { reportDrainedIfSo() }
+            if coalescing.isMeasuring(now: now) { coalesce() }
         }
+    }
+
+    /// Lets events gather after a turn of a busy worker. With work left over or bulk there is no time for it.
+    private mutating func coalesce() {
+        let rest = coalescing.rest(began: now, ended: Clock.monotonicNanoseconds(), connections: clients.count)
+        if rest > 0 && ready.isEmpty && paced.isEmpty { Thread.sleep(nanoseconds: rest) }
     }
 
     /// Clients that still have input (pipelined requests, a FIN to read) go on here and not by recursion.
