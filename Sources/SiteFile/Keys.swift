@@ -173,13 +173,15 @@ enum RouteKeys {
         "errors", .shaped("a map from statuses to pages", nested: nil), stands: "those of the site",
         "Pages of answers that the proxy makes itself for this route: see `errors.STATUS`.")
     static let timeout = Key("timeout", .section(RouteTimeoutKeys.section), "How long the endpoint may take.")
+    static let retry = Key("retry", .section(RetryKeys.section), "Which failed requests go to another endpoint.")
     static let section = Section(
         "routes[]", "",
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
-            to.declaration, redirect.declaration, respond.declaration, timeout.declaration, errors.declaration,
+            to.declaration, redirect.declaration, respond.declaration, timeout.declaration, retry.declaration,
+            errors.declaration,
         ],
-        later: ["retry", "cache", "compress", "auth", "limit", "waf"])
+        later: ["cache", "compress", "auth", "limit", "waf"])
 }
 
 enum RequestKeys {

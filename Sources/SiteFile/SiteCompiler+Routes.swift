@@ -57,6 +57,9 @@ extension SiteCompiler {
             timeout.read(RouteTimeoutKeys.response, into: &route.responseTimeout)
             route.requestTimeout = timeout.read(RouteTimeoutKeys.request)
         }
+        if let retry = reader.open(RouteKeys.retry) {
+            route.retry = compile(retry: retry, response: route.responseTimeout)
+        }
         return route
     }
 

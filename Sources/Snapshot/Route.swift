@@ -21,12 +21,14 @@ package struct Route: Equatable, Sendable {
     package var requestTimeout: Duration?
     /// `errors`: before those of the site.
     package var errorPages: [ErrorPage]
+    package var retry: RetryPolicy
 
     package init(
         name: String, listeners: [Int], match: RouteMatch = .init(), request: HeaderRules = .init(),
         response: HeaderRules = .init(), targets: [WeightedPool] = [], answer: RouteAnswer? = nil,
         rewrite: TargetRewrite = .init(), connectTimeout: Duration = .seconds(2),
-        responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = []
+        responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = [],
+        retry: RetryPolicy = .init()
     ) {
         self.name = name
         self.listeners = listeners
@@ -40,6 +42,7 @@ package struct Route: Equatable, Sendable {
         self.responseTimeout = responseTimeout
         self.requestTimeout = requestTimeout
         self.errorPages = errorPages
+        self.retry = retry
     }
 }
 

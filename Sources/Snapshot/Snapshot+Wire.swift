@@ -5,7 +5,7 @@ package import EventLoop
 extension Snapshot {
     static let magic: UInt32 = 0x4e53_4c53  // "SLSN"
     /// Grows with every change of the layout; a node refuses what it doesn't know.
-    static let formatVersion: UInt16 = 2
+    static let formatVersion: UInt16 = 3
 
     package func encoded() -> [UInt8] {
         var out = WireWriter()
@@ -158,6 +158,7 @@ extension WireWriter {
         write(route.requestTimeout != nil)
         if let timeout = route.requestTimeout { write(timeout) }
         write(route.errorPages)
+        write(route.retry)
     }
 
     mutating func write(_ rules: HeaderRules) {
@@ -281,6 +282,7 @@ extension WireReader {
         route.rewrite = try readRewrite()
         route.requestTimeout = try readBool() ? try readDuration() : nil
         route.errorPages = try readErrorPages()
+        route.retry = try readRetryPolicy()
         return route
     }
 

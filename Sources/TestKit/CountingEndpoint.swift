@@ -29,8 +29,9 @@ package final class CountingEndpoint: Sendable {
 
     /// - Parameters:
     ///   - holding: Whether requests are held from the start.
+    ///   - failing: Whether each is answered with 503.
     ///   - delay: How long each request takes otherwise.
-    package init(holding: Bool = false, delay: Duration = .zero) throws {
+    package init(holding: Bool = false, failing: Bool = false, delay: Duration = .zero) throws {
         let state = State(isHolding: holding)
         self.state = state
         endpoint = try ScriptedEndpoint("counting") { connection in
@@ -51,7 +52,8 @@ package final class CountingEndpoint: Sendable {
                 try Eventually.holds("held requests to go on", within: .seconds(60), every: .milliseconds(2)) {
                     !state.isHolding.withLock { $0 }
                 }
-                try connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                let status = failing ? "503 Service Unavailable" : "200 OK"
+                try connection.socket.send("HTTP/1.1 \(status)\r\nContent-Length: 2\r\n\r\nok")
             }
         }
     }

@@ -55,8 +55,10 @@ package final class Lab {
         return endpoint
     }
 
-    package func counting(holding: Bool = false, delay: Duration = .zero) throws -> CountingEndpoint {
-        let endpoint = try CountingEndpoint(holding: holding, delay: delay)
+    package func counting(holding: Bool = false, failing: Bool = false, delay: Duration = .zero) throws
+        -> CountingEndpoint
+    {
+        let endpoint = try CountingEndpoint(holding: holding, failing: failing, delay: delay)
         teardowns.append { endpoint.stop() }
         return endpoint
     }

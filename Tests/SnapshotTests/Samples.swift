@@ -45,7 +45,10 @@ enum Samples {
                     path: .prefixes(strip: "/api", add: "/v2"), set: [.init(name: "v", value: [.literal("2")])],
                     add: [.init(name: "from", value: [.variable(.host)])], remove: ["debug"]),
                 connectTimeout: .milliseconds(500), responseTimeout: .seconds(120), requestTimeout: .seconds(300),
-                errorPages: [ErrorPage(statuses: 404...404, contentType: "text/plain", body: [0x67, 0xff])]),
+                errorPages: [ErrorPage(statuses: 404...404, contentType: "text/plain", body: [0x67, 0xff])],
+                retry: RetryPolicy(
+                    attemptsMax: 5, conditions: [.reset, .status(400), .status(599), .connectFailure],
+                    perTryTimeout: .milliseconds(750), budgetPercent: 100)),
             Route(
                 name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")),
                 answer: RouteAnswer(status: 301, location: [.literal("/new"), .variable(.path)])),

@@ -38,7 +38,12 @@ struct MetricFamily: Sendable {
             "Connections to endpoints that could not be opened for want of descriptors or memory of the node's host."),
         .init(
             "sluice_requests_timed_out_total", .counter, "Requests ended by `timeout.request`, by listener and route."),
-        .init("sluice_retries_total", .counter, "Requests sent again to another endpoint, by reason."),
+        .init("sluice_retries_total", .counter, "Requests sent again, by reason: a word or status of `retry.on`."),
+        .init("sluice_retries_active", .gauge, "Requests under way that count against the pool's retry budget."),
+        .init("sluice_retries_waiting", .gauge, "Requests that wait for room in the pool's retry budget."),
+        .init(
+            "sluice_retries_refused_total", .counter,
+            "Requests that were not sent again, or had waited too long for it, as the pool's retry budget was spent."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
         .init(

@@ -31,14 +31,13 @@ extension ProxyWorker {
     ///
     /// - Parameter exchange: Whose request it is for; nil for one that this worker can't look at.
     mutating func findRoom(_ pool: UnsafeMutablePointer<PoolState>, for exchange: ExchangePointer?) -> RoomSearch {
-        let avoided = unsafe exchange?.pointee.failedEndpoint ?? EndpointConnection.none
+        let tried = unsafe exchange?.pointee.retry.tried ?? TriedEndpoints()
         var isAnyFull = false
         defer { if isAnyFull { unsafe pool.pointee.restore(endpoints) } }
-        while let index = unsafe pool.pointee.pick(avoiding: avoided, &random) {
+        while let index = unsafe pool.pointee.pick(avoiding: tried, &random) {
             let number = unsafe pool.pointee.endpoints[index]
-            // With all others full, neither the one that failed nor a suspected one is tried: waiting is better.
-            if isAnyFull, unsafe number == avoided || endpoints[Int(number)].isSuspected { return .full }
-            if number == avoided { return .unusable }
+            // With all others full, a suspected one is not tried: waiting is better.
+            if isAnyFull, unsafe endpoints[Int(number)].isSuspected { return .full }
             if let room = unsafe takeRoom(number, pool.pointee.connections.countMax, for: exchange) {
                 return unsafe .room(index: index, room)
             }

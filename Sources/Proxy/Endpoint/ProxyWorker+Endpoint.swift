@@ -36,7 +36,7 @@ extension ProxyWorker {
         guard unsafe !exchange.pointee.needsFreshConnection else { return nil }
         while unsafe endpoints[Int(number)].idle != EndpointConnection.none {
             let connection = unsafe connections[endpoints[Int(number)].idle]
-            if unsafe !exchange.pointee.isReplayable {
+            if unsafe !exchange.pointee.staysReplayable {
                 // All others have been idle for longer.
                 guard unsafe isTrusted(connection) else { return nil }
                 if unsafe !Socket.isQuiet(connection.pointee.descriptor) {
@@ -98,7 +98,9 @@ extension ProxyWorker {
         } else {
             let site = unsafe exchange.pointee.site
             let route = unsafe site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
-            unsafe setDeadline(clients[exchange.pointee.client], now + route.pointee.connectNanoseconds)
+            unsafe setDeadline(
+                clients[exchange.pointee.client],
+                min(now + route.pointee.connectNanoseconds, exchange.pointee.retry.deadline))
             unsafe watchClient(exchange)
         }
     }

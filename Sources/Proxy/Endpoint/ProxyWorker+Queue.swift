@@ -60,7 +60,7 @@ extension ProxyWorker {
             }
         } else {
             // Nobody overtakes those that wait already.
-            isUsable = unsafe pool.pointee.hasEligible
+            isUsable = unsafe pool.pointee.hasEligible(besides: exchange.pointee.retry.tried)
         }
         guard isUsable else {
             unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
@@ -110,6 +110,10 @@ extension ProxyWorker {
 
     /// The request waits no more: called, answered or given up.
     mutating func leaveQueue(_ exchange: ExchangePointer) {
+        if unsafe exchange.pointee.retry.isHeldBack {
+            unsafe leaveHeldBack(exchange)
+            return
+        }
         guard let queue = unsafe pool(of: exchange).pointee.connections.queue else { return }
         // When it has been called meanwhile, the room is on its way here and given back on arrival.
         unsafe queue.pointee.leave(exchange.pointee.place)
@@ -118,6 +122,10 @@ extension ProxyWorker {
     }
 
     mutating func queueTimedOut(_ exchange: ExchangePointer) {
+        if unsafe exchange.pointee.retry.isHeldBack {
+            unsafe heldBackTooLong(exchange)
+            return
+        }
         if let queue = unsafe pool(of: exchange).pointee.connections.queue {
             unsafe queues[queue.pointee.number].refusedTimeout &+= 1
         }
@@ -200,7 +208,7 @@ extension ProxyWorker {
             // The endpoint came with another site than the one that the request began with.
             giveBack(room, of: number)
             unsafe exchange.pointee.attempts += 1
-            if unsafe exchange.pointee.attempts < Exchange.attemptsMax {
+            if unsafe exchange.pointee.attempts < Exchange.callsMax {
                 unsafe startAttempt(exchange)
             } else {
                 unsafe answer(exchange, status: 503)
@@ -217,7 +225,7 @@ extension ProxyWorker {
 
     private func fits(_ connection: ConnectionPointer, _ exchange: ExchangePointer) -> Bool {
         if unsafe exchange.pointee.needsFreshConnection { return false }
-        return unsafe exchange.pointee.isReplayable
+        return unsafe exchange.pointee.staysReplayable
             || (isTrusted(connection) && Socket.isQuiet(connection.pointee.descriptor))
     }
 

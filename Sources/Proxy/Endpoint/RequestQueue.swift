@@ -26,7 +26,7 @@ struct RequestQueue: Sendable {
     private static let none = UInt32.max
 
     private var nodes: [Node] = []
-    private var first = RequestQueue.none
+    private var head = RequestQueue.none
     private var last = RequestQueue.none
     private var free = RequestQueue.none
     private var serials: UInt64 = 0
@@ -48,31 +48,35 @@ struct RequestQueue: Sendable {
             free = nodes[Int(index)].next
             nodes[Int(index)] = node
         }
-        if last == RequestQueue.none { first = index } else { nodes[Int(last)].next = index }
+        if last == RequestQueue.none { head = index } else { nodes[Int(last)].next = index }
         last = index
         count += 1
         return Place(index: index, serial: serials)
     }
 
     /// - Returns: false when nobody waits there any more.
+    @discardableResult
     mutating func remove(_ place: Place) -> Bool {
         guard Int(place.index) < nodes.count, nodes[Int(place.index)].serial == place.serial else { return false }
         unlink(place.index)
         return true
     }
 
+    /// The one that has waited longest.
+    var first: Waiter? { head == RequestQueue.none ? nil : nodes[Int(head)].waiter }
+
     /// The one that has waited longest, who thereby leaves.
     mutating func popFirst() -> (waiter: Waiter, place: Place)? {
-        guard first != RequestQueue.none else { return nil }
-        let node = nodes[Int(first)]
-        let place = Place(index: first, serial: node.serial)
-        unlink(first)
+        guard head != RequestQueue.none else { return nil }
+        let node = nodes[Int(head)]
+        let place = Place(index: head, serial: node.serial)
+        unlink(head)
         return (node.waiter, place)
     }
 
     private mutating func unlink(_ index: UInt32) {
         let node = nodes[Int(index)]
-        if node.previous == RequestQueue.none { first = node.next } else { nodes[Int(node.previous)].next = node.next }
+        if node.previous == RequestQueue.none { head = node.next } else { nodes[Int(node.previous)].next = node.next }
         if node.next == RequestQueue.none {
             last = node.previous
         } else {

@@ -14,8 +14,8 @@ struct Exchange: BitwiseCopyable {
         /// The response's head is on its way to the client; its body follows.
         case relaying
     }
-    /// Endpoints (or fresh connections) that one request is tried on.
-    static let attemptsMax: UInt8 = 3
+    /// Calls from a queue to endpoints of another site, after which a request is given up.
+    static let callsMax: UInt8 = 3
 
     var slot: UInt32 = 0
     var client: UInt32
@@ -37,13 +37,12 @@ struct Exchange: BitwiseCopyable {
     /// The number and pool index of the endpoint in use; `EndpointConnection.none` when none is.
     var endpoint = EndpointConnection.none
     var poolIndex = 0
-    /// Where it waits for a connection; `.none` when it doesn't wait.
+    /// Where it waits for a connection, or for another attempt; `.none` when it doesn't wait.
     var place = RequestQueue.Place.none
-    /// The endpoint that failed last: another one is preferred.
-    var failedEndpoint = EndpointConnection.none
-    /// A connection that was idle broke: the next attempt makes a new one.
+    var retry = RetryState()
+    /// A connection broke: the next attempt makes a new one.
     var needsFreshConnection = false
-    /// Parts of the request were sent, or an interim response was passed on: only a replayable request may be retried.
+    /// An interim response was passed on: the request is not sent again.
     var hasSentInterim = false
     /// 1xx responses that have come.
     var interimCount: UInt8 = 0
@@ -91,8 +90,4 @@ struct Exchange: BitwiseCopyable {
 
     /// The whole request has been passed on: nothing of its body is still to come or in the pipe.
     var hasSentRequest: Bool { request.isComplete && requestPipe.count == 0 }
-
-    /// The request can be sent once more: nothing of an answer has come, the endpoint may see it twice, and all of
-    /// it is still there.
-    var isReplayable: Bool { head.method.isIdempotent && head.framing == .none }
 }

@@ -30,7 +30,7 @@ struct ExchangeTrace: BitwiseCopyable {
         case .connect(status: 504): termination = .connectTimeout
         case .shortage: termination = .overload
         case .connect: termination = .connectFailed
-        case .broken: termination = .endpointReset
+        case .unsent, .broken: termination = .endpointReset
         case .malformed: termination = .endpointMalformed
         case .responseTimeout: termination = .endpointTimeout
         }

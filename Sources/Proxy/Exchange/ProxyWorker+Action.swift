@@ -13,6 +13,7 @@ extension ProxyWorker {
         }
         let timeout = unsafe route.pointee.requestNanoseconds
         if timeout != .max { unsafe clients[exchange.pointee.client].pointee.exchangeDeadline = now + timeout }
+        if unsafe exchange.pointee.head.framing != .none { unsafe keepBody(exchange) }
         unsafe startAttempt(exchange)
     }
 
@@ -158,7 +159,7 @@ extension ProxyWorker {
     mutating func requestTimedOut(_ exchange: ExchangePointer) {
         unsafe statistics.countTimedOut(series: exchange.pointee.series)
         let isBlocked = unsafe clients[exchange.pointee.client].pointee.blockedSince > 0
-        let isQueued = unsafe exchange.pointee.place != .none
+        let isQueued = unsafe exchange.pointee.place != .none && !exchange.pointee.retry.isHeldBack
         unsafe exchange.pointee.trace.termination =
             isBlocked ? .clientTimeout : isQueued ? .queueTimeout : .endpointTimeout
         unsafe answer(exchange, status: 504)

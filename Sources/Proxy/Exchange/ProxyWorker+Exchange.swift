@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import Glibc
 import HTTP1
@@ -76,15 +77,11 @@ extension ProxyWorker {
             unsafe startBoundedAttempt(exchange, pool, queue)
             return
         }
-        guard let index = unsafe pool.pointee.pick(avoiding: exchange.pointee.failedEndpoint, &random) else {
+        guard let index = unsafe pool.pointee.pick(avoiding: exchange.pointee.retry.tried, &random) else {
             unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
             return
         }
         let number = unsafe pool.pointee.endpoints[index]
-        if unsafe number == exchange.pointee.failedEndpoint {
-            unsafe answer(exchange, status: exchange.pointee.failureStatus)
-            return
-        }
         unsafe enterEndpoint(exchange, pool, index)
         if let connection = unsafe takeIdleConnection(number, for: exchange) {
             unsafe sendRequest(exchange, on: connection)
@@ -99,11 +96,19 @@ extension ProxyWorker {
     ) {
         let number = unsafe pool.pointee.endpoints[index]
         unsafe exchange.pointee.attempts += 1
+        if unsafe exchange.pointee.retry.reason != .none {
+            unsafe poolFigures[pool.pointee.number].countRetry(exchange.pointee.retry.reason)
+            unsafe exchange.pointee.retry.reason = .none
+        }
+        let perTry = unsafe route(of: exchange).pointee.retry.perTryNanoseconds
+        if perTry != .max { unsafe exchange.pointee.retry.deadline = now + perTry }
         unsafe exchange.pointee.endpoint = number
         unsafe exchange.pointee.trace.begin(at: number)
         unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
         unsafe pool.pointee.requestBegan(index)
+        unsafe poolFigures[pool.pointee.number].budget.requestBegan()
+        unsafe markHeldBack(pool.pointee.number)
         unsafe endpoints[Int(number)].active &+= 1
     }
 
@@ -120,6 +125,8 @@ extension ProxyWorker {
         case connect(status: Int)
         /// Nothing was sent, for want of something of this host's own: the endpoint has no part in it.
         case shortage
+        /// The connection was broken before a byte of the request was sent.
+        case unsent
         /// The connection broke after (part of) the request was sent.
         case broken
         /// The endpoint answered with bytes that are no response.
@@ -143,34 +150,14 @@ extension ProxyWorker {
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe leaveEndpoint(exchange)
         if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
-        let attemptsLeft = unsafe exchange.pointee.attempts < Exchange.attemptsMax
+        unsafe exchange.pointee.failureStatus = failure.status
         switch failure {
-        case .shortage: unsafe exchange.pointee.failureStatus = 503
-        case .connect(let status):
-            suspect(number)
-            unsafe exchange.pointee.failureStatus = status
-            unsafe exchange.pointee.failedEndpoint = number
-            guard attemptsLeft else { break }
-            unsafe endpoints[Int(number)].retriesAfterConnect &+= 1
-            unsafe startAttempt(exchange)
-            return
-        case .broken:
-            unsafe exchange.pointee.failureStatus = 502
-            guard unsafe attemptsLeft && exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim else {
-                break
-            }
-            unsafe exchange.pointee.needsFreshConnection = true
-            // An idle connection that broke says nothing about the endpoint; a fresh one does.
-            if !wasReused { unsafe exchange.pointee.failedEndpoint = number }
-            unsafe endpoints[Int(number)].retriesAfterReset &+= 1
-            unsafe startAttempt(exchange)
-            return
-        case .malformed(let error):
-            noteMalformedResponse(number, error)
-            unsafe exchange.pointee.failureStatus = 502
-        case .responseTimeout: unsafe exchange.pointee.failureStatus = 504
+        case .connect: suspect(number)
+        case .malformed(let error): noteMalformedResponse(number, error)
+        case .shortage, .unsent, .broken, .responseTimeout: break
         }
-        unsafe answer(exchange, status: exchange.pointee.failureStatus)
+        if unsafe triesAgain(exchange, failure, at: number, wasReused: wasReused) { return }
+        unsafe answer(exchange, status: failure.status)
     }
 
     /// Connecting failed: other endpoints are preferred for a while.
@@ -187,7 +174,9 @@ extension ProxyWorker {
         let number = unsafe exchange.pointee.endpoint
         guard number != EndpointConnection.none else { return }
         let site = unsafe exchange.pointee.site
-        unsafe site.pointee.pools[exchange.pointee.pool].requestEnded(exchange.pointee.poolIndex)
+        let pool = unsafe site.pointee.pools + exchange.pointee.pool
+        unsafe pool.pointee.requestEnded(exchange.pointee.poolIndex)
+        unsafe poolFigures[pool.pointee.number].budget.requestEnded()
         unsafe endpoints[Int(number)].active &-= 1
         unsafe exchange.pointee.endpoint = EndpointConnection.none
     }
@@ -220,6 +209,7 @@ extension ProxyWorker {
         let site = unsafe exchange.pointee.site
         let pool = unsafe exchange.pointee.pool
         unsafe leaveEndpoint(exchange)
+        unsafe endRetry(exchange)
         if unsafe exchange.pointee.hasSentRequest && exchange.pointee.endpointPersists {
             unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].connections.idleNanoseconds)
         } else {
@@ -281,6 +271,7 @@ extension ProxyWorker {
     /// The request's head must still be at the front of the client's input.
     private mutating func release(_ exchange: ExchangePointer) {
         if let log = unsafe exchange.pointee.site.pointee.log { unsafe logExchange(exchange, log) }
+        unsafe endRetry(exchange)
         unsafe statistics.countRequest(
             series: exchange.pointee.series, status: exchange.pointee.status,
             nanoseconds: now &- exchange.pointee.startedAt)

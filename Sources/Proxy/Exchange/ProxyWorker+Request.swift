@@ -39,7 +39,7 @@ extension ProxyWorker {
         case .bytes(let count): sent = count
         case .wouldBlock: break
         case .failed, .endOfStream:
-            unsafe attemptFailed(exchange, .broken)
+            unsafe attemptFailed(exchange, .unsent)
             return
         }
         if sent < headCount + bodyCount {
@@ -102,7 +102,10 @@ extension ProxyWorker {
         let wait =
             unsafe exchange.pointee.hasSentRequest
             ? responseNanoseconds : exchange.pointee.site.pointee.bodyIdleNanoseconds
-        unsafe setDeadline(clients[exchange.pointee.client], now + wait)
+        let deadline = now + wait
+        unsafe setDeadline(
+            clients[exchange.pointee.client],
+            exchange.pointee.hasSentRequest ? min(deadline, exchange.pointee.retry.deadline) : deadline)
     }
 
     mutating func refuseBody(_ exchange: ExchangePointer) {
@@ -180,6 +183,9 @@ extension ProxyWorker {
         }
         guard unsafe exchange.pointee.stage == .awaitingHead else { return }
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+        // The endpoint has had no time to answer while the body was on its way.
+        let perTry = unsafe route.pointee.retry.perTryNanoseconds
+        if perTry != .max { unsafe exchange.pointee.retry.deadline = now + perTry }
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
     }
 
@@ -187,7 +193,9 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the exchange goes on.
     private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
-        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.request.spliceable
+        if unsafe exchange.pointee.retry.keepsBody { unsafe makeRoomForKept(exchange) }
+        let keepsBody = unsafe exchange.pointee.retry.keepsBody
+        let plain = unsafe exchange.pointee.isTunnel || keepsBody ? 0 : exchange.pointee.request.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
             if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
                 unsafe exchange.pointee.requestPipe = pipe
@@ -196,10 +204,12 @@ extension ProxyWorker {
                 return unsafe fillRequestPipe(exchange, client)
             }
         }
-        // All of the body that was held is sent: the room behind the head is free.
-        let headEnd = unsafe exchange.pointee.head.length
-        unsafe client.pointee.input.end -= exchange.pointee.bodyOffset - headEnd
-        unsafe exchange.pointee.bodyOffset = headEnd
+        if !keepsBody {
+            // All of the body that was held is sent: the room behind the head is free.
+            let headEnd = unsafe exchange.pointee.head.length
+            unsafe client.pointee.input.end -= exchange.pointee.bodyOffset - headEnd
+            unsafe exchange.pointee.bodyOffset = headEnd
+        }
         if unsafe client.pointee.input.start > 0 { unsafe client.pointee.input.compact() }
         let room = unsafe client.pointee.input.room
         switch unsafe Socket.receive(client.pointee.descriptor, client.pointee.input.tail, room) {

@@ -108,6 +108,7 @@ extension ProxyWorker {
     private mutating func beginResponse(
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
     ) {
+        if head.status >= 400, unsafe triesAgain(exchange, insteadOf: head, on: connection) { return }
         let client = unsafe clients[exchange.pointee.client]
         let isTunnel = head.status == 101
         let framing = unsafe isTunnel ? .untilClose : head.framing(answering: exchange.pointee.head.method)

@@ -16,6 +16,7 @@ struct CompiledRoute: BitwiseCopyable {
     let responseNanoseconds: UInt64
     /// `UInt64.max` for no bound.
     let requestNanoseconds: UInt64
+    let retry: CompiledRetry
 
     init(_ route: Route, arena: Arena) {
         name = arena.make(route.name)
@@ -32,5 +33,6 @@ struct CompiledRoute: BitwiseCopyable {
         connectNanoseconds = route.connectTimeout.nanosecondsUnsigned
         responseNanoseconds = route.responseTimeout.nanosecondsUnsigned
         requestNanoseconds = route.requestTimeout?.nanosecondsUnsigned ?? .max
+        retry = CompiledRetry(route.retry)
     }
 }

@@ -32,6 +32,8 @@ final class CompiledSite: @unchecked Sendable {
     /// By endpoint number.
     let budgets: [UnsafeMutablePointer<EndpointBudget>]
     let queueNames: [String]
+    /// By pool number.
+    let poolNames: [String]
     let series: [IdentityRegistry.Series]
     let listenerNames: [String]
     /// Kept as long as an exchange may write to it; nil: requests are not logged.
@@ -61,7 +63,8 @@ final class CompiledSite: @unchecked Sendable {
         let pools = snapshot.pools.map { pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(
-                endpoints: arena.make(numbers), weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
+                number: registry.number(ofPool: pool.name), endpoints: arena.make(numbers),
+                weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
                 count: pool.endpoints.count, balance: pool.balance,
                 connections: CompiledConnections(pool, registry))
         }
@@ -89,6 +92,7 @@ final class CompiledSite: @unchecked Sendable {
         endpoints = registry.endpoints
         unsafe budgets = unsafe registry.budgets
         queueNames = registry.queueNames
+        poolNames = registry.poolNames
         series = registry.series
         listenerNames = registry.listeners
         self.accessLog = accessLog
@@ -159,6 +163,8 @@ struct CompiledListener {
 
 @safe
 struct CompiledPool {
+    /// Identity across revisions.
+    let number: Int
     /// Endpoint numbers.
     let endpoints: UnsafeMutablePointer<UInt32>
     let weights: UnsafeMutablePointer<UInt16>

@@ -10,6 +10,9 @@ final class IdentityRegistry {
     /// By endpoint number. Workers count in them without a reference to this, so they live as long as the process.
     private(set) var budgets: [UnsafeMutablePointer<EndpointBudget>] = unsafe []
 
+    private(set) var poolNames: [String] = []
+    private var poolNumbers: [String: Int] = [:]
+
     /// Pools that have, or had, bounded connections.
     private(set) var queueNames: [String] = []
     private var queues: [String: UnsafeMutablePointer<PoolQueue>] = unsafe [:]
@@ -34,6 +37,14 @@ final class IdentityRegistry {
         let budget = UnsafeMutablePointer<EndpointBudget>.allocate(capacity: 1)
         unsafe budget.initialize(to: EndpointBudget())
         unsafe budgets.append(budget)
+        return number
+    }
+
+    func number(ofPool name: String) -> Int {
+        if let number = poolNumbers[name] { return number }
+        let number = poolNames.count
+        poolNames.append(name)
+        poolNumbers[name] = number
         return number
     }
 

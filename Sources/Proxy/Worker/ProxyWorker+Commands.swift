@@ -30,6 +30,7 @@ extension ProxyWorker {
     private mutating func serve(_ compiled: CompiledSite) {
         growEndpoints(compiled)
         growQueues(to: compiled.queueNames.count)
+        growPools(to: compiled.poolNames.count)
         endpointKeys = compiled.endpoints
         let next = UnsafeMutablePointer<WorkerSite>.allocate(capacity: 1)
         unsafe next.initialize(to: WorkerSite(compiled, endpoints: endpoints, worker: index))
@@ -54,6 +55,19 @@ extension ProxyWorker {
         unsafe endpoints.deallocate()
         unsafe endpoints = unsafe grown
         endpointCapacity = count
+    }
+
+    private mutating func growPools(to count: Int) {
+        guard count > poolFiguresCapacity else { return }
+        let grown = UnsafeMutablePointer<PoolFigures>.allocate(capacity: count)
+        unsafe grown.initialize(from: poolFigures, count: poolFiguresCapacity)
+        for number in poolFiguresCapacity..<count {
+            unsafe (grown + number).initialize(to: PoolFigures())
+            heldBack.append(RequestQueue())
+        }
+        unsafe poolFigures.deallocate()
+        unsafe poolFigures = unsafe grown
+        poolFiguresCapacity = count
     }
 
     /// Idle connections to endpoints that the current site doesn't name are of no use any more.
@@ -169,26 +183,11 @@ extension ProxyWorker {
                         unsafe Double(answers[code])))
             }
         }
-        appendRetries(to: &samples)
+        appendRetries(compiled.poolNames, to: &samples)
         appendQueues(compiled.queueNames, to: &samples)
         appendShortages(to: &samples)
         appendLimitSamples(to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
         return samples
-    }
-
-    private func appendRetries(to samples: inout [Sample]) {
-        var counts: [String: (connect: UInt64, reset: UInt64)] = [:]
-        for (number, key) in endpointKeys.enumerated() {
-            let state = unsafe endpoints[number]
-            counts[key.pool, default: (0, 0)].connect += state.retriesAfterConnect
-            counts[key.pool, default: (0, 0)].reset += state.retriesAfterReset
-        }
-        for (pool, count) in counts {
-            for (reason, value) in [("connect-failure", count.connect), ("reset", count.reset)] where value > 0 {
-                samples.append(
-                    Sample("sluice_retries_total", [.init("pool", pool), .init("reason", reason)], Double(value)))
-            }
-        }
     }
 }

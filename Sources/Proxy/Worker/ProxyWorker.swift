@@ -86,6 +86,13 @@ struct ProxyWorker: ~Copyable {
     var queues: [QueueShare] = []
     /// Queues to look at before the turn ends.
     var queuesToServe: [Int] = []
+    /// By pool number.
+    var poolFigures: UnsafeMutablePointer<PoolFigures>
+    var poolFiguresCapacity = 0
+    /// Requests that wait for room in their pool's retry budget; by pool number.
+    var heldBack: [RequestQueue] = []
+    /// Pools to look at before the turn ends.
+    var heldBackToServe: [Int] = []
     /// Forwarders' hand-over sockets.
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
@@ -116,6 +123,7 @@ struct ProxyWorker: ~Copyable {
         var generator = SystemRandomNumberGenerator()
         random = RandomSource(seed: generator.next())
         unsafe endpoints = .allocate(capacity: 1)
+        unsafe poolFigures = .allocate(capacity: 1)
         unsafe site = nil
     }
 
@@ -158,7 +166,10 @@ struct ProxyWorker: ~Copyable {
             continueReady()
             if !paced.isEmpty { beat() }
             fireTimers()
-            if !queuesToServe.isEmpty { serveQueues() }
+            while !queuesToServe.isEmpty || !heldBackToServe.isEmpty {
+                serveQueues()
+                serveHeldBack()
+            }
             clients.reclaim()
             exchanges.reclaim()
             connections.reclaim()
@@ -218,6 +229,12 @@ enum WorkerLimits {
     /// A request that can't be replayed goes on a connection that was idle for less than this, else on a fresh one. Endpoints
     /// close idle connections after 2 s (gunicorn) to 75 s (nginx): below all of these, the close can't be on its way.
     static let trustedIdleNanoseconds: UInt64 = 1_000_000_000
+    /// Bytes of a request's body, its chunk framing included, that are kept for another attempt: half of a connection's buffer.
+    static let replayedBodyBytesMax = 32 * 1024
+    /// Read of a body at once, at least: below, keeping it isn't worth the system calls.
+    static let bodyReadBytesMin = 4 * 1024
+    /// How long a request waits for room in the retry budget.
+    static let retryWaitNanoseconds: UInt64 = 5_000_000_000
     /// How long an endpoint is avoided after connecting to it failed.
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
     /// How long a closing connection waits for the client to have read the answer.

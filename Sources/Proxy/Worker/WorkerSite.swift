@@ -61,6 +61,8 @@ struct WorkerSite {
 /// A pool as one worker balances it: arrays by the endpoint's index in the pool.
 @safe
 struct PoolState {
+    /// Identity across revisions.
+    let number: Int
     let endpoints: UnsafeMutablePointer<UInt32>
     let count: Int
     let balance: Pool.Balance
@@ -76,6 +78,7 @@ struct PoolState {
     private var leastRequest: LeastRequest
 
     init(_ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int) {
+        number = pool.number
         count = pool.count
         balance = pool.balance
         connections = pool.connections
@@ -104,16 +107,34 @@ struct PoolState {
 
     /// The endpoint for the next request or retry.
     ///
-    /// - Parameter avoided: Number of an endpoint that just failed: only taken when it is the only one.
-    /// - Returns: Index in the pool; nil when every endpoint is down or draining.
-    mutating func pick(avoiding avoided: UInt32, _ random: inout RandomSource) -> Int? {
-        if avoided != EndpointConnection.none {
-            for index in 0..<count where unsafe endpoints[index] == avoided && usable[index] {
-                unsafe usable[index] = false
-                defer { unsafe usable[index] = true }
-                if let other = pickUsable(&random) { return other }
+    /// - Parameter tried: Endpoints that have failed this request.
+    /// - Returns: Index in the pool; nil when every other endpoint is down or draining.
+    mutating func pick(avoiding tried: TriedEndpoints, _ random: inout RandomSource) -> Int? {
+        if !tried.isEmpty { return pickUntried(tried, &random) }
+        return pick(&random)
+    }
+
+    @inline(never)
+    private mutating func pickUntried(_ tried: TriedEndpoints, _ random: inout RandomSource) -> Int? {
+        var wasUsable: UInt8 = 0
+        var wasEligible: UInt8 = 0
+        for place in 0..<tried.count {
+            guard let index = index(of: tried[place]) else { continue }
+            if unsafe usable[index] { wasUsable |= 1 << place }
+            if unsafe eligible[index] { wasEligible |= 1 << place }
+            exclude(index)
+        }
+        defer {
+            for place in 0..<tried.count {
+                guard let index = index(of: tried[place]) else { continue }
+                unsafe usable[index] = wasUsable >> place & 1 == 1
+                unsafe eligible[index] = wasEligible >> place & 1 == 1
             }
         }
+        return pick(&random)
+    }
+
+    private mutating func pick(_ random: inout RandomSource) -> Int? {
         if let index = pickUsable(&random) { return index }
         // Every endpoint that is up is suspected: better to try one than to refuse.
         return unsafe roundRobin.pick(weights: weights, usable: eligible, current: turns, count: count)
@@ -143,8 +164,9 @@ struct PoolState {
         }
     }
 
-    var hasEligible: Bool {
-        for index in 0..<count where unsafe eligible[index] { return true }
+    /// Whether an endpoint is up and not draining that hasn't failed a request.
+    func hasEligible(besides tried: TriedEndpoints) -> Bool {
+        for index in 0..<count where unsafe eligible[index] && !tried.contains(endpoints[index]) { return true }
         return false
     }
 
@@ -195,9 +217,6 @@ struct EndpointState: BitwiseCopyable {
     var isSuspected = false
     /// Failed connects and broken exchanges.
     var failures: UInt64 = 0
-    /// Requests that went on to another connection after this endpoint failed them.
-    var retriesAfterConnect: UInt64 = 0
-    var retriesAfterReset: UInt64 = 0
     /// Requests answered by it, by status; nil before the first.
     var answers: UnsafeMutablePointer<UInt64>?
 
