@@ -104,7 +104,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     @usableFromInline
     mutating func reclaimRetired() {
-        free.append(contentsOf: retired)
-        retired.removeAll(keepingCapacity: true)
+        // One by one: appending an array retains it, and emptying one goes through generic code.
+        while let slot = retired.popLast() { free.append(slot) }
     }
 }

@@ -7,4 +7,14 @@ package enum BodyFraming: Equatable, BitwiseCopyable, Sendable {
     case chunked
     /// A response that ends when the endpoint closes the connection.
     case untilClose
+
+    /// Written out, since what the compiler derives is a call through a witness in other modules.
+    @inlinable
+    package static func == (left: BodyFraming, right: BodyFraming) -> Bool {
+        switch (left, right) {
+        case (.none, .none), (.chunked, .chunked), (.untilClose, .untilClose): true
+        case (.length(let one), .length(let other)): one == other
+        default: false
+        }
+    }
 }

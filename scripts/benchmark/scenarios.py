@@ -46,6 +46,7 @@ ALL = [
              systems=("sluice", "sluice-1-route")),
     Scenario("http-128-routes-10k", "HTTP keep-alive, 128 B, 10,000 routes by host and path", "http", 128, 64,
              routes=10_000, systems=("sluice", "sluice-10-routes")),
+    Scenario("http-1k", "HTTP keep-alive, 1 KiB", "http", KIB, 64),
     Scenario("http-64k", "HTTP keep-alive, 64 KiB", "http", 64 * KIB, 32),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB", "http", MIB, 16),
     Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),
