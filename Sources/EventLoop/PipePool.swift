@@ -11,6 +11,19 @@ package struct Pipe: BitwiseCopyable {
     package init() {}
 
     package var isHeld: Bool { readEnd >= 0 }
+
+    /// Copies bytes into the pipe: as many as it takes.
+    package mutating func write(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> Transfer {
+        while true {
+            let result = unsafe Glibc.write(writeEnd, bytes, length)
+            if result >= 0 {
+                count += result
+                return .bytes(result)
+            }
+            if errno == EAGAIN { return .wouldBlock }
+            if errno != EINTR { return .failed(errno) }
+        }
+    }
 }
 
 /// Pipes of one worker; making one costs three system calls, so they are kept.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// `limits.connections` over all workers of the process: sockets accepted and still ours.
+/// `limits.connections` of the site or of a listener, over all workers of the process: sockets accepted and still ours.
 ///
 /// At the limit the workers stop accepting, as HAProxy does at `maxconn`: a short peak waits in the kernel's queue
 /// instead of being reset, and nobody who was accepted is disturbed.

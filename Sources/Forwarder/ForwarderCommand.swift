@@ -22,7 +22,6 @@ struct WorkerSettings: Sendable {
     /// Those that `tcp` listeners name.
     var pools: [Pool]
     var hash: ForwarderSettings.HashInput
-    var idleTimeout: Duration
 }
 
 /// One listening socket of one worker.
@@ -38,4 +37,5 @@ struct ListenerAssignment: Sendable {
     var pool: String?
     /// The kernel holds connections back until their first bytes are there.
     var deferAccept: Bool
+    var bounds: ListenerBounds
 }

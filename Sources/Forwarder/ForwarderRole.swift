@@ -59,15 +59,13 @@ package final class ForwarderRole: DataRole {
         let pools = snapshot.pools.indices.filter { names.contains($0) }.map { snapshot.pools[$0] }
         let none = [[ListenerAssignment]](repeating: [], count: workerCount)
         // A draining node opens them when it is resumed.
-        let assignments = isDraining ? none : try listeners.update(snapshot.listeners, pools: snapshot.pools)
+        let assignments = isDraining ? none : try listeners.update(snapshot)
         self.snapshot = snapshot
         budget.setLimit(snapshot.limits.connectionCountMax)
         for (mailbox, listeners) in zip(mailboxes, assignments) {
             mailbox.post(
                 .serve(
-                    WorkerSettings(
-                        listeners: listeners, pools: pools, hash: snapshot.forwarder.hash,
-                        idleTimeout: snapshot.limits.idleTimeout)))
+                    WorkerSettings(listeners: listeners, pools: pools, hash: snapshot.forwarder.hash)))
         }
     }
 
@@ -107,7 +105,7 @@ package final class ForwarderRole: DataRole {
         var assignments = [[ListenerAssignment]](repeating: [], count: workerCount)
         if let snapshot {
             do {
-                assignments = try listeners.update(snapshot.listeners, pools: snapshot.pools)
+                assignments = try listeners.update(snapshot)
             } catch {
                 // The node stays up without listeners: its relayed connections go on, the next snapshot tries again.
                 writeError(error.message)

@@ -28,7 +28,8 @@ struct ForwarderWorker: ~Copyable {
 
     // Settings of the snapshot in force.
     var hashesSourceOnly = false
-    var idleNanoseconds: UInt64 = 60_000_000_000
+    /// By index of the listener's counters.
+    var bounds: [ListenerBounds] = []
 
     // Clients.
     var listeners = Slab<WorkerListener>()

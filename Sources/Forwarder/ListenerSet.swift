@@ -22,6 +22,8 @@ struct ListenerSet {
     let workers: Int
     private var entries: [Key: Entry] = [:]
     private var nextID: UInt64 = 1
+    /// By listener: the connections that they count outlive a snapshot.
+    private var budgets: [String: ConnectionBudget] = [:]
 
     init(workers: Int) { self.workers = workers }
 
@@ -34,11 +36,12 @@ struct ListenerSet {
     ///
     /// - Returns: All sockets of each worker.
     /// - Throws: `RoleError` naming the first listener that can't be bound; then nothing has changed.
-    mutating func update(_ listeners: [Listener], pools: [Pool]) throws(RoleError) -> [[ListenerAssignment]] {
+    mutating func update(_ snapshot: Snapshot) throws(RoleError) -> [[ListenerAssignment]] {
         var kept: [Key: Entry] = [:]
         var opened: [Entry] = []
         var assignments = [[ListenerAssignment]](repeating: [], count: workers)
-        for listener in listeners {
+        for listener in snapshot.listeners {
+            let bounds = bounds(of: listener, snapshot.limits)
             for address in listener.addresses {
                 let key = Key(name: listener.name, address: address)
                 guard kept[key] == nil else { continue }
@@ -61,13 +64,20 @@ struct ListenerSet {
                     assignments[worker].append(
                         ListenerAssignment(
                             id: entry.id, descriptor: entry.descriptors[worker], name: listener.name,
-                            address: entry.bound, pool: listener.pool.map { pools[$0].name },
-                            deferAccept: deferAccept))
+                            address: entry.bound, pool: listener.pool.map { snapshot.pools[$0].name },
+                            deferAccept: deferAccept, bounds: bounds))
                 }
             }
         }
         entries = kept
         return assignments
+    }
+
+    private mutating func bounds(of listener: Listener, _ limits: Limits) -> ListenerBounds {
+        let budget = budgets[listener.name] ?? ConnectionBudget()
+        budgets[listener.name] = budget
+        budget.setLimit(listener.limits.connectionCountMax ?? .max)
+        return ListenerBounds(limits.replaced(by: listener.limits), budget: budget)
     }
 
     /// The workers have closed everything.

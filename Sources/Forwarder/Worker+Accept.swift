@@ -51,7 +51,7 @@ extension ForwarderWorker {
     private mutating func acceptClients(_ slot: UInt32, enforcesLimit: Bool) -> AcceptRound {
         let listener = unsafe listeners[slot].pointee
         for _ in 0..<ForwarderLimits.acceptsPerTurnMax {
-            guard budget.take(enforcesLimit: enforcesLimit) else {
+            guard takeBudget(listener.counters, enforcesLimit: enforcesLimit) else {
                 statistics.pausesForLimit += 1
                 pause(slot)
                 return .paused
@@ -66,12 +66,12 @@ extension ForwarderWorker {
                             client: client, local: listener.address, listenerName: listener.name,
                             hash: hash(client, listener)))
                 case .wouldBlock:
-                    budget.give()
+                    unuseBudget(listener.counters)
                     return .queueEmpty
                 }
             } catch {
                 // No descriptor or memory left in process or system: trying at once would only spin.
-                budget.give()
+                unuseBudget(listener.counters)
                 statistics.pausesForDescriptors += 1
                 pause(slot)
                 return .paused
@@ -123,12 +123,27 @@ extension ForwarderWorker {
     /// Closes our descriptor of a client that has found its home elsewhere.
     mutating func release(_ connection: WaitingConnection) {
         close(connection.descriptor)
-        giveBudget()
+        giveBudget(connection.listener)
+    }
+
+    /// Room for one more connection: the listener's and the site's.
+    private func takeBudget(_ listener: Int32, enforcesLimit: Bool) -> Bool {
+        guard bounds[Int(listener)].budget.take(enforcesLimit: enforcesLimit) else { return false }
+        if budget.take(enforcesLimit: enforcesLimit) { return true }
+        bounds[Int(listener)].budget.give()
+        return false
+    }
+
+    private func unuseBudget(_ listener: Int32) {
+        bounds[Int(listener)].budget.give()
+        budget.give()
     }
 
     /// A socket less: listeners that rest for want of one are watched again at the end of the turn.
-    mutating func giveBudget() {
-        budget.give()
+    ///
+    /// - Parameter listener: Index of its listener's counters.
+    mutating func giveBudget(_ listener: Int32) {
+        unuseBudget(listener)
         if listenersResumeAt > now { listenersResumeAt = now }
     }
 

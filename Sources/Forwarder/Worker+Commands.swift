@@ -32,7 +32,6 @@ extension ForwarderWorker {
 
     private mutating func serve(_ settings: WorkerSettings) {
         hashesSourceOnly = settings.hash == .source
-        idleNanoseconds = UInt64(max(settings.idleTimeout.wholeNanoseconds, 1))
         endpoints.update(settings.pools)
         assign(settings.listeners)
     }
@@ -46,6 +45,7 @@ extension ForwarderWorker {
         for assignment in assignments {
             let known = listenerSlots.first { unsafe listeners[$0].pointee.id == assignment.id }
             var listener = WorkerListener(assignment, counters: statistics.index(ofListener: assignment.name))
+            adopt(assignment.bounds, ofListener: listener.counters)
             if let pool = assignment.pool { listener.pool = endpoints.index(ofPool: pool) }
             // A queue that the kernel holds back for a client that speaks first would stall one that listens first.
             try? Socket.set(

@@ -89,7 +89,8 @@ extension ForwarderWorker {
             return
         }
         // The wheel still holds the connect's deadline; it is moved only when it would fire too late.
-        if idleNanoseconds < ForwarderLimits.connectNanoseconds { timers.set(slot, at: now &+ idleNanoseconds) }
+        let idle = unsafe idleNanoseconds(of: connection)
+        if idle < ForwarderLimits.connectNanoseconds { timers.set(slot, at: now &+ idle) }
         switch unsafe connection.pointee.target {
         case .endpoint(let endpoint): endpoints.connected(endpoint)
         case .node(let counters, _, _):

@@ -27,7 +27,7 @@ extension ForwarderWorker {
             let token = paced[position]
             guard let connection = unsafe connections.element(for: token) else { continue }
             unsafe connection.pointee.isInPacedList = false
-            unsafe connection.pointee.deadline = now &+ idleNanoseconds
+            unsafe connection.pointee.deadline = now &+ idleNanoseconds(of: connection)
             if unsafe connection.pointee.upload.awaitsBeat {
                 unsafe connection.pointee.upload.isReadable = true
                 unsafe advance(token.slot, connection, from: .client)

@@ -8,7 +8,7 @@ extension ForwarderWorker {
     mutating func clientEvent(
         _ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>, _ readiness: Readiness
     ) {
-        unsafe connection.pointee.deadline = now &+ idleNanoseconds
+        unsafe connection.pointee.deadline = now &+ idleNanoseconds(of: connection)
         let isUnblocked = unsafe readiness.isWritable && !connection.pointee.download.isWritable
         if isUnblocked { unsafe connection.pointee.download.isWritable = true }
         if readiness.isReadable { unsafe connection.pointee.upload.isReadable = true }
@@ -31,7 +31,7 @@ extension ForwarderWorker {
             guard readiness.isWritable else { return }
             unsafe perform(connection.pointee.lifecycle.connected(), slot, connection)
         }
-        unsafe connection.pointee.deadline = now &+ idleNanoseconds
+        unsafe connection.pointee.deadline = now &+ idleNanoseconds(of: connection)
         let isUnblocked = unsafe readiness.isWritable && !connection.pointee.upload.isWritable
         if isUnblocked { unsafe connection.pointee.upload.isWritable = true }
         if readiness.isReadable { unsafe connection.pointee.download.isReadable = true }
@@ -123,7 +123,7 @@ extension ForwarderWorker {
             let token = ready[position]
             guard let connection = unsafe connections.element(for: token) else { continue }
             unsafe connection.pointee.isReady = false
-            unsafe connection.pointee.deadline = now &+ idleNanoseconds
+            unsafe connection.pointee.deadline = now &+ idleNanoseconds(of: connection)
             unsafe advance(token.slot, connection, from: .client)
             unsafe advance(token.slot, connection, from: .server)
         }
@@ -179,7 +179,7 @@ extension ForwarderWorker {
     mutating func closeRelay(_ slot: UInt32, _ connection: UnsafeMutablePointer<RelayConnection>) {
         unsafe end(slot, connection)
         unsafe close(connection.pointee.origin.descriptor)
-        giveBudget()
+        giveBudget(unsafe connection.pointee.origin.listener)
     }
 
     /// Gives back everything but the client.

@@ -84,61 +84,13 @@ enum ListenerKeys {
         "protocol", .word([("http", .http), ("tcp", .tcp)], later: ["https", "tls-passthrough"]),
         default: Listener.Application.http, "What is spoken there. A `tcp` listener relays to the pool in `to`.")
     static let to = Key("to", .name, stands: "required for `tcp`", "The pool of a `tcp` listener.")
+    static let limits = Key(
+        "limits", .section(ListenerLimitsKeys.section), stands: "those of the site",
+        "Bounds for this listener's clients, instead of those of the site.")
     static let section = Section(
-        "listeners.NAME", "", keys: [address.declaration, `protocol`.declaration, to.declaration],
+        "listeners.NAME", "",
+        keys: [address.declaration, `protocol`.declaration, to.declaration, limits.declaration],
         later: ["tls", "proxy_protocol"])
-}
-
-enum LimitsKeys {
-    private static let standard = Limits()
-    static let head = Key(
-        "head", .size(1024...60 * 1024), default: standard.headBytesMax,
-        "Bytes of a message's first line and fields. A longer request is answered with 431, or 414 when its first line alone is too long; a longer response becomes 502."
-    )
-    static let headers = Key(
-        "headers", .integer(1...250), default: standard.fieldCountMax,
-        "Field lines in one head. A request with more is answered with 431; a response with more becomes 502.")
-    static let connections = Key(
-        "connections", .integer(1...1_000_000), default: standard.connectionCountMax,
-        "Client connections that one node has open at a time.")
-    static let connectionsPerSource = Key(
-        "connections_per_source", .integer(1...1_000_000), stands: "no limit",
-        "Client connections that one source (an IPv4 address, or 64 bits of an IPv6 address) has open at one node; one more is answered with 429 and closed. Peers in `trust.proxies` are not counted."
-    )
-    static let requestsPerConnection = Key(
-        "requests_per_connection", .integer(1...1_000_000_000), stands: "no limit",
-        "Requests on one connection; the answer to the last one closes it.")
-    static let timeout = Key("timeout", .section(LimitsTimeoutKeys.section), "How long clients may take.")
-    static let section = Section(
-        "limits", "",
-        keys: [
-            head.declaration, headers.declaration, connections.declaration, connectionsPerSource.declaration,
-            requestsPerConnection.declaration, timeout.declaration,
-        ])
-}
-
-enum LimitsTimeoutKeys {
-    private static let standard = Limits()
-    static let head = Key(
-        "head", .duration(.milliseconds(100) ... .seconds(600)), default: standard.headTimeout,
-        "From the first byte of a request to the end of its head; then 408.")
-    static let bodyIdle = Key(
-        "body_idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.bodyIdleTimeout,
-        "Without a byte moving in a body, either way.")
-    static let write = Key(
-        "write", .duration(.milliseconds(100) ... .seconds(3600)), stands: "as `body_idle`",
-        "While an answer waits for a client that takes no byte of it; then the connection is reset.")
-    static let idle = Key(
-        "idle", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.idleTimeout,
-        "A keep-alive connection between requests, or a relayed connection on which nothing moves.")
-    static let tunnel = Key(
-        "tunnel", .duration(.milliseconds(100) ... .seconds(168 * 3600)), default: standard.tunnelTimeout,
-        "A connection that has switched protocols (WebSocket), on which nothing moves.")
-    static let section = Section(
-        "limits.timeout", "",
-        keys: [
-            head.declaration, bodyIdle.declaration, write.declaration, idle.declaration, tunnel.declaration,
-        ])
 }
 
 enum RouteKeys {

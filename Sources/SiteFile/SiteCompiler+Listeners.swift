@@ -14,6 +14,7 @@ extension SiteCompiler {
         }
         let application = reader.read(ListenerKeys.protocol)
         listener.application = application ?? .http
+        listener.limits = compile(limits: reader.open(ListenerKeys.limits), of: listener)
         switch listener.application {
         case .tcp:
             guard let name = reader.require(ListenerKeys.to, hint: "a tcp listener relays to one pool, as in `to: app`")

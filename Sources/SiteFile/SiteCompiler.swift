@@ -121,21 +121,6 @@ final class SiteCompiler {
         return unique(ranges, at: trust.mark(of: TrustKeys.proxies)) { $0.description }
     }
 
-    private func read(_ reader: SectionReader?, into limits: inout Limits) {
-        guard let reader else { return }
-        reader.read(LimitsKeys.head, into: &limits.headBytesMax)
-        reader.read(LimitsKeys.headers, into: &limits.fieldCountMax)
-        reader.read(LimitsKeys.connections, into: &limits.connectionCountMax)
-        limits.connectionsPerSourceMax = reader.read(LimitsKeys.connectionsPerSource)
-        limits.requestsPerConnectionMax = reader.read(LimitsKeys.requestsPerConnection)
-        guard let timeout = reader.open(LimitsKeys.timeout) else { return }
-        timeout.read(LimitsTimeoutKeys.head, into: &limits.headTimeout)
-        timeout.read(LimitsTimeoutKeys.bodyIdle, into: &limits.bodyIdleTimeout)
-        timeout.read(LimitsTimeoutKeys.idle, into: &limits.idleTimeout)
-        timeout.read(LimitsTimeoutKeys.tunnel, into: &limits.tunnelTimeout)
-        limits.writeTimeout = timeout.read(LimitsTimeoutKeys.write)
-    }
-
     var siteNames: SiteNames {
         SiteNames(addresses: names.known.compactMapValues { try? $0.get() }, intervals: endpointNames)
     }

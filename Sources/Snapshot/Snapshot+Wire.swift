@@ -96,6 +96,7 @@ extension WireWriter {
         if let timeout = limits.writeTimeout { write(timeout) }
         write(UInt32(limits.connectionsPerSourceMax ?? 0))
         write(UInt32(limits.requestsPerConnectionMax ?? 0))
+        write(UInt32(limits.bufferBytesMax))
     }
 
     mutating func write(_ pool: Pool) {
@@ -139,6 +140,7 @@ extension WireWriter {
         write(listener.application.rawValue)
         write(listener.pool != nil)
         if let pool = listener.pool { write(UInt32(pool)) }
+        write(listener.limits)
     }
 
     mutating func write(_ route: Route) {
@@ -199,13 +201,15 @@ extension WireReader {
     }
 
     mutating func readLimits() throws(WireError) -> Limits {
-        Limits(
+        var limits = Limits(
             headBytesMax: Int(try read(UInt32.self)), fieldCountMax: Int(try read(UInt32.self)),
             connectionCountMax: Int(try read(UInt32.self)), headTimeout: try readDuration(),
             bodyIdleTimeout: try readDuration(), idleTimeout: try readDuration(),
             tunnelTimeout: try readDuration(), writeTimeout: try readBool() ? try readDuration() : nil,
             connectionsPerSourceMax: try readBound(),
             requestsPerConnectionMax: try readBound())
+        limits.bufferBytesMax = Int(try read(UInt32.self))
+        return limits
     }
 
     /// 0 stands for no bound.
@@ -255,7 +259,8 @@ extension WireReader {
         Listener(
             name: try readString(),
             addresses: try readList { (reader) throws(WireError) in try reader.readIPEndpoint() },
-            application: try readCase(), pool: try readBool() ? try readIndex(below: poolCount, "pool") : nil)
+            application: try readCase(), pool: try readBool() ? try readIndex(below: poolCount, "pool") : nil,
+            limits: try readListenerLimits())
     }
 
     mutating func readRoute(poolCount: Int, listenerCount: Int) throws(WireError) -> Route {

@@ -87,48 +87,6 @@ package struct ProxySettings: Equatable, Sendable {
     }
 }
 
-/// `limits`: bounds on what one client may use.
-package struct Limits: Equatable, Sendable {
-    /// `limits.head`: bytes of request line and fields; beyond it 431 (RFC 6585 §5). 1 KiB…60 KiB.
-    package var headBytesMax: Int
-    /// `limits.headers`: field lines in one head; beyond it 431. 1…250.
-    package var fieldCountMax: Int
-    /// `limits.connections`: client connections of one node at a time; 1…1,000,000.
-    package var connectionCountMax: Int
-    /// `limits.timeout.head`: from the first byte of a request (or the connection) to the end of its head; then 408.
-    package var headTimeout: Duration
-    /// `limits.timeout.body_idle`: without a byte moving in a body, either way.
-    package var bodyIdleTimeout: Duration
-    /// `limits.timeout.idle`: an idle keep-alive connection, or a relayed one on which nothing moves.
-    package var idleTimeout: Duration
-    /// `limits.timeout.tunnel`: a connection that has switched protocols, on which nothing moves.
-    package var tunnelTimeout: Duration
-    /// `limits.timeout.write`: a client that takes no byte of an answer; nil: as `bodyIdleTimeout`.
-    package var writeTimeout: Duration?
-    /// `limits.connections_per_source`: of one node; nil: no limit.
-    package var connectionsPerSourceMax: Int?
-    /// `limits.requests_per_connection`; nil: no limit.
-    package var requestsPerConnectionMax: Int?
-
-    package init(
-        headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
-        headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
-        idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600), writeTimeout: Duration? = nil,
-        connectionsPerSourceMax: Int? = nil, requestsPerConnectionMax: Int? = nil
-    ) {
-        self.headBytesMax = headBytesMax
-        self.fieldCountMax = fieldCountMax
-        self.connectionCountMax = connectionCountMax
-        self.headTimeout = headTimeout
-        self.bodyIdleTimeout = bodyIdleTimeout
-        self.idleTimeout = idleTimeout
-        self.tunnelTimeout = tunnelTimeout
-        self.writeTimeout = writeTimeout
-        self.connectionsPerSourceMax = connectionsPerSourceMax
-        self.requestsPerConnectionMax = requestsPerConnectionMax
-    }
-}
-
 /// An address clients dial, and what is spoken there.
 package struct Listener: Equatable, Sendable {
     package enum Application: UInt8, Sendable, CaseIterable {
@@ -142,11 +100,17 @@ package struct Listener: Equatable, Sendable {
     package var application: Application
     /// `to` of a `tcp` listener: index into `Snapshot.pools`; nil for `http`.
     package var pool: Int?
+    /// `limits`: what differs from those of the site.
+    package var limits: ListenerLimits
 
-    package init(name: String, addresses: [IPEndpoint], application: Application = .http, pool: Int? = nil) {
+    package init(
+        name: String, addresses: [IPEndpoint], application: Application = .http, pool: Int? = nil,
+        limits: ListenerLimits = .init()
+    ) {
         self.name = name
         self.addresses = addresses
         self.application = application
         self.pool = pool
+        self.limits = limits
     }
 }

@@ -36,6 +36,29 @@ struct NodeRelayTests {
         }
     }
 
+    @Test("what is idle at a node is the node's to end, up to limits.timeout.tunnel")
+    func idle() throws {
+        let node = try TestEndpoint { client in
+            while true {
+                let bytes = try client.receive()
+                if bytes.isEmpty { return }
+                try client.send(bytes)
+            }
+        }
+        let forwarder = try ForwarderFixture()
+        var snapshot = ForwarderFixture.httpSite()
+        snapshot.limits.idleTimeout = .milliseconds(100)
+        snapshot.limits.tunnelTimeout = .milliseconds(700)
+        try forwarder.role.apply(snapshot)
+        try forwarder.apply(nodes: [NodeMember(id: "far", reach: .relay(node.address))], version: 1)
+        let client = try forwarder.connect("web")
+        let start = Clock.monotonicNanoseconds()
+        try client.send("x")
+        // The header, then what was sent; then silence until the forwarder ends it.
+        #expect(try client.receiveToEnd().last == 0x78)
+        #expect(Clock.monotonicNanoseconds() - start >= 700_000_000)
+    }
+
     @Test("a node that refuses the connect: the next one, and the client's bytes arrive there")
     func refused() throws {
         let node = try TestEndpoint { client in

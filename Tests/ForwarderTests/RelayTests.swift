@@ -241,6 +241,39 @@ struct RelayTests {
         #expect(try third.text(exactly: 1) == "x")
     }
 
+    @Test("a listener's own limits.connections and timeout.idle: another listener is as the site says")
+    func listenerLimits() throws {
+        let endpoint = try TestEndpoint.echo()
+        let forwarder = try ForwarderFixture()
+        var snapshot = ForwarderFixture.tcpSite(
+            [endpoint.address], limits: Limits(connectionCountMax: 4, idleTimeout: .seconds(60)))
+        snapshot.listeners.append(
+            Listener(name: "own", addresses: [IPEndpoint(v4: 0x7f00_0001, port: 0)], application: .tcp, pool: 0))
+        snapshot.listeners[1].limits.connectionCountMax = 1
+        try forwarder.role.apply(snapshot)
+        var own = try (0..<2).map { _ in try forwarder.connect("own") }
+        let other = try (0..<2).map { _ in try forwarder.connect("pg") }
+        for client in own + other { try client.send("x") }
+        for client in [own[0]] + other { #expect(try client.text(exactly: 1) == "x") }
+        try forwarder.waitForReport("the second one waits") { report in
+            report["sluice_connections{role=forwarder,listener=own,state=open}"] == 1
+                && report["sluice_forwarder_pauses_total{reason=limit}"]! >= 1
+        }
+        // A bound that is raised holds at once, and counts those that were there before.
+        snapshot.listeners[1].limits.connectionCountMax = 2
+        snapshot.listeners[1].limits.idleTimeout = .milliseconds(200)
+        try forwarder.role.apply(snapshot)
+        #expect(try own[1].text(exactly: 1) == "x")
+        let third = try forwarder.connect("own")
+        try third.send("y")
+        // They end after their listener's time without a byte, and make room.
+        #expect(try own[1].receiveToEnd().isEmpty)
+        #expect(try third.text(exactly: 1) == "y")
+        own.removeAll()
+        try other[0].send("z")
+        #expect(try other[0].text(exactly: 1) == "z")
+    }
+
     @Test("an endpoint that doesn't answer the connect within 2 s: the next one")
     func connectTimeout() throws {
         // A listener whose queue is full drops every further SYN.

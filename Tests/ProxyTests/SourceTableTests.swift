@@ -16,6 +16,19 @@ struct SourceTableTests {
         #expect(!table.enter(IPEndpoint(v4: 0x0a00_0001, port: 1), max: max))
     }
 
+    @Test("a listener with a bound of its own counts apart")
+    func scopes() {
+        let table = SourceTable()
+        let address = IPEndpoint(v4: 0x0a00_0001, port: 1)
+        #expect(table.enter(address, max: 1))
+        #expect(table.enter(address, in: 3, max: 1))
+        #expect(!table.enter(address, in: 3, max: 1))
+        #expect(!table.enter(address, max: 1))
+        table.leave(address, in: 3)
+        #expect(table.enter(address, in: 3, max: 1))
+        #expect(!table.enter(address, max: 1))
+    }
+
     @Test("a source without connections takes no memory")
     func forgets() {
         let table = SourceTable()

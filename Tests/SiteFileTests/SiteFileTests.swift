@@ -96,6 +96,32 @@ struct SiteFileTests {
                     bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(300)))
     }
 
+    @Test("a listener's limits replace those of the site, key by key")
+    func listenerLimits() throws {
+        let snapshot = try compile(
+            """
+            limits: {head: 16KiB, connections: 10, connections_per_source: 5, buffer: 0, timeout: {idle: 5s, write: 6s}}
+            listeners:
+              web: {address: ":80", limits: {head: 8KiB, connections: 20, buffer: 1MiB, timeout: {idle: 7s}}}
+              other: {address: ":81"}
+            routes: [{to: app}]
+            pools: {app: {endpoints: ["127.0.0.1:9001"]}}
+            """
+        ).snapshot
+        #expect(snapshot.limits.bufferBytesMax == 0)
+        #expect(snapshot.listeners[1].limits == ListenerLimits())
+        var own = ListenerLimits()
+        own.headBytesMax = 8192
+        own.connectionCountMax = 20
+        own.bufferBytesMax = 1 << 20
+        own.idleTimeout = .seconds(7)
+        #expect(snapshot.listeners[0].limits == own)
+        let limits = snapshot.limits.replaced(by: own)
+        #expect(limits.headBytesMax == 8192 && limits.bufferBytesMax == 1 << 20 && limits.idleTimeout == .seconds(7))
+        #expect(limits.writeTimeout == .seconds(6) && limits.fieldCountMax == 100)
+        #expect(limits.connectionCountMax == 10 && limits.connectionsPerSourceMax == 5, "those are counted apart")
+    }
+
     @Test("listeners keep the order of the file, names are resolved")
     func listeners() throws {
         let snapshot = try compile(

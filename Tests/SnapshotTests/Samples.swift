@@ -10,7 +10,8 @@ enum Samples {
         proxy: ProxySettings(nodes: 4, workers: 2),
         trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
         limits: Limits(
-            headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, headTimeout: .seconds(5),
+            headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, bufferBytesMax: 4096,
+            headTimeout: .seconds(5),
             bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600),
             tunnelTimeout: .seconds(7), writeTimeout: .seconds(8), connectionsPerSourceMax: 20,
             requestsPerConnectionMax: 1000),
@@ -19,7 +20,9 @@ enum Samples {
             fileBytesMax: 1 << 40, keptFiles: 7),
         listeners: [
             Listener(name: "web", addresses: [IPEndpoint("0.0.0.0:80")!, IPEndpoint("[::]:80")!]),
-            Listener(name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1),
+            Listener(
+                name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1,
+                limits: listenerLimits),
         ],
         routes: [
             Route(
@@ -82,6 +85,22 @@ enum Samples {
                 health: HealthCheck(probe: .tcp)),
         ], statesForwarded: true,
         errorPages: [ErrorPage(statuses: 500...599, contentType: "text/html", body: Array("<h1>{status}</h1>".utf8))])
+
+    static let listenerLimits: ListenerLimits = {
+        var limits = ListenerLimits()
+        limits.headBytesMax = 2048
+        limits.fieldCountMax = 7
+        limits.connectionCountMax = 8
+        limits.bufferBytesMax = 0
+        limits.headTimeout = .seconds(9)
+        limits.bodyIdleTimeout = .seconds(10)
+        limits.idleTimeout = .seconds(11)
+        limits.tunnelTimeout = .seconds(12)
+        limits.writeTimeout = .seconds(13)
+        limits.connectionsPerSourceMax = 14
+        limits.requestsPerConnectionMax = 15
+        return limits
+    }()
 
     static let hello = Hello(
         role: .proxy, id: "proxy-1", pid: 4711, workers: 2, reach: .handOver(prefix: "/run/sluice/proxy-1", workers: 2),

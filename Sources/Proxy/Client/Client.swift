@@ -20,6 +20,8 @@ struct Client: BitwiseCopyable {
         case lingering
     }
     static let noExchange = UInt32.max
+    /// The listener of a relayed connection before its PROXY protocol header.
+    static let unknownListener = UInt32.max
 
     var descriptor: CInt
     var slot: UInt32 = 0
@@ -35,8 +37,9 @@ struct Client: BitwiseCopyable {
     var interest = Poller.Interest.stream
     /// In the list of connections to go on with at the end of the turn.
     var isReady = false
-    /// Counts among its source's connections.
+    /// Counts among its source's connections, in this scope.
     var isCounted = false
+    var sourceScope: UInt32 = 0
     /// Its source has too many connections: it gets 429.
     var isOverLimit = false
     /// Requests so far.

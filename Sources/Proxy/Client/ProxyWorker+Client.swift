@@ -19,14 +19,23 @@ extension ProxyWorker {
             statistics.refused &+= 1
             return
         }
+        if phase == .idle { listenerClients[Int(listener)] += 1 }
         let pointer = unsafe clients[slot]
         unsafe pointer.pointee.slot = slot
-        unsafe setDeadline(pointer, now + currentHeadNanoseconds)
+        unsafe setDeadline(pointer, now + headNanoseconds(of: pointer))
         if phase == .idle { unsafe admitSource(pointer) }
         unsafe readClient(pointer)
     }
 
-    private var currentHeadNanoseconds: UInt64 { unsafe site?.pointee.headNanoseconds ?? 10_000_000_000 }
+    /// Those of the site in force; nil before the first one.
+    func limits(of client: ClientPointer) -> UnsafePointer<ClientLimits>? {
+        guard let site = unsafe site else { return nil }
+        return unsafe site.pointee.limits(ofListener: client.pointee.listener)
+    }
+
+    private func headNanoseconds(of client: ClientPointer) -> UInt64 {
+        unsafe limits(of: client)?.pointee.headNanoseconds ?? 10_000_000_000
+    }
 
     mutating func clientEvent(_ token: Token, _ readiness: Readiness) {
         guard let client = unsafe clients.element(for: token) else { return }
@@ -160,7 +169,7 @@ extension ProxyWorker {
             unsafe client.pointee.phase = .head
             unsafe client.pointee.headBeganAt = now
             unsafe client.pointee.scanned = 0
-            unsafe setDeadline(client, now + currentHeadNanoseconds)
+            unsafe setDeadline(client, now + headNanoseconds(of: client))
         }
         // A head that comes in many small pieces is parsed once more only when its end may be there.
         if unsafe client.pointee.scanned > 0, unsafe !hasHeadEnd(client) {
@@ -171,7 +180,7 @@ extension ProxyWorker {
             unsafe closeClient(client)
             return
         }
-        let limits = unsafe site.pointee.headLimits
+        let limits = unsafe site.pointee.limits(ofListener: client.pointee.listener).pointee.head
         var head = RequestHead()
         let outcome = unsafe head.parse(
             Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count), limits: limits,
@@ -190,7 +199,7 @@ extension ProxyWorker {
     /// in LF alone: such a head is refused, not waited for.
     private func hasHeadEnd(_ client: ClientPointer) -> Bool {
         let count = unsafe client.pointee.input.count
-        if let site = unsafe site, unsafe count >= site.pointee.headLimits.headBytesMax { return true }
+        if let limits = unsafe limits(of: client), unsafe count >= limits.pointee.head.headBytesMax { return true }
         let bytes = unsafe client.pointee.input.bytes
         for index in unsafe client.pointee.scanned..<count where unsafe bytes[index] == 0x0a {
             guard index > 0, unsafe bytes[index - 1] == 0x0d else { return true }
@@ -286,7 +295,7 @@ extension ProxyWorker {
         unsafe client.pointee.scanned = 0
         unsafe client.pointee.emptyLines = 0
         unsafe watch(client, .stream)
-        unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? 0))
+        unsafe setDeadline(client, now + (limits(of: client)?.pointee.idleNanoseconds ?? 0))
         if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
         if unsafe !client.pointee.input.isEmpty || client.pointee.isReadable {
             unsafe makeReady(client)
@@ -305,7 +314,8 @@ extension ProxyWorker {
         unsafe client.pointee.phase = .lingering
         unsafe watch(client, .stream)
         if unsafe client.pointee.output.isHeld {
-            unsafe setDeadline(client, now + (site?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
+            unsafe setDeadline(
+                client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
         } else {
             unsafe setDeadline(client, now + WorkerLimits.lingerNanoseconds)
             unsafe Socket.shutdownWriting(client.pointee.descriptor)
@@ -347,6 +357,8 @@ extension ProxyWorker {
 
     mutating func closeClient(_ client: ClientPointer) {
         unsafe leaveSource(client)
+        let listener = unsafe client.pointee.listener
+        if listener != Client.unknownListener { listenerClients[Int(listener)] -= 1 }
         unsafe close(client.pointee.descriptor)
         unsafe buffers.empty(&client.pointee.input)
         unsafe buffers.empty(&client.pointee.output)

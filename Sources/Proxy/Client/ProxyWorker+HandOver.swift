@@ -84,12 +84,14 @@ extension ProxyWorker {
         do {
             _ = try HandOverMessage.count(bytes, descriptors: count)
             var answers: InlineArray<64, UInt8> = .init(repeating: HandOverAnswer.refused.rawValue)
-            var listeners: InlineArray<64, UInt32> = .init(repeating: 0)
+            var listeners: InlineArray<64, UInt32> = .init(repeating: Client.unknownListener)
+            var taken = 0
             for index in 0..<count {
                 let connection = try HandOverMessage.connection(at: index, in: bytes)
-                guard let listener = listenerNumber(connection) else { continue }
+                guard let listener = listenerNumber(connection, besides: taken, listeners) else { continue }
                 answers[index] = HandOverAnswer.accepted.rawValue
                 listeners[index] = listener
+                taken += 1
             }
             answer(link, answers, count)
             for index in 0..<count {
@@ -110,12 +112,28 @@ extension ProxyWorker {
     }
 
     /// The number of the listener that a connection came in by; nil when it can't be taken.
-    private func listenerNumber(_ connection: HandedOverConnection) -> UInt32? {
+    ///
+    /// - Parameters:
+    ///   - taken: Connections of the same message that are taken already.
+    ///   - listeners: The listeners of those.
+    private func listenerNumber(
+        _ connection: HandedOverConnection, besides taken: Int, _ listeners: borrowing InlineArray<64, UInt32>
+    ) -> UInt32? {
         guard !isDraining, let site = unsafe site,
-            unsafe clients.count < site.pointee.connectionCountMax,
+            unsafe clients.count + taken < site.pointee.connectionCountMax,
             let listener = unsafe site.pointee.tables.pointee.listener(nameHash: connection.listener)
         else { return nil }
-        return unsafe site.pointee.tables.pointee.listeners[listener].number
+        let number = unsafe site.pointee.tables.pointee.listeners[listener].number
+        var alike = 0
+        if unsafe site.pointee.limits(ofListener: number).pointee.connectionCountMax != .max {
+            for index in listeners.indices where listeners[index] == number { alike += 1 }
+        }
+        return unsafe hasRoom(atListener: number, besides: alike, site) ? number : nil
+    }
+
+    /// Whether a listener's own `limits.connections` lets this worker take one more of its connections.
+    func hasRoom(atListener number: UInt32, besides taken: Int, _ site: UnsafeMutablePointer<WorkerSite>) -> Bool {
+        unsafe listenerClients[Int(number)] + taken < site.pointee.limits(ofListener: number).pointee.connectionCountMax
     }
 
     private mutating func answer(_ link: CInt, _ answers: InlineArray<64, UInt8>, _ count: Int) {

@@ -1,13 +1,14 @@
 import EventLoop
 import Telemetry
 
-/// Clients that read more slowly than their endpoint sends. What fits into one buffer, or into the pipe of a large
+/// Clients that read more slowly than their endpoint sends. What fits into `limits.buffer`, or into the pipe of a large
 /// body, is taken from the endpoint at once, so that its connection serves others while the client reads.
 extension ProxyWorker {
     /// The client is full: takes the rest of the body into the connection's buffer. If that is all of it, the buffer
     /// becomes the client's and the exchange is over; if not, the endpoint waits as the client does.
     mutating func takeRest(_ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer) {
-        guard unsafe exchange.pointee.hasSentRequest && !client.pointee.output.isHeld else { return }
+        let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
+        guard unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld else { return }
         var rest = unsafe exchange.pointee.response
         guard unsafe fillBuffer(connection) else {
             unsafe abandon(exchange, status: exchange.pointee.status)
@@ -21,7 +22,11 @@ extension ProxyWorker {
             rest.advance(piece)
             end += piece
         }
-        guard rest.isComplete && end > 0 else { return }
+        guard rest.isComplete && 1...bytesMax ~= end else {
+            // Plain bodies of this size go through a pipe anyway; a chunked one does when it may.
+            unsafe spill(exchange, connection)
+            return
+        }
         unsafe client.pointee.output = connection.pointee.input
         unsafe client.pointee.output.end -= count - end
         unsafe connection.pointee.input = Buffer()
@@ -29,6 +34,48 @@ extension ProxyWorker {
         if end < count { unsafe exchange.pointee.endpointPersists = false }
         unsafe exchange.pointee.response = rest
         unsafe finish(exchange)
+    }
+
+    /// Moves a chunked body on into a pipe where `limits.buffer` is larger than a block: until all of it is there, or as
+    /// much as may be held, or all that has come.
+    mutating func spill(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
+        guard bytesMax > BufferPool.blockBytes,
+            unsafe exchange.pointee.hasSentRequest && exchange.pointee.response.spliceable == 0,
+            unsafe takeResponsePipe(exchange)
+        else { return }
+        while unsafe !exchange.pointee.response.isComplete {
+            if unsafe !connection.pointee.input.isHeld {
+                guard unsafe connection.pointee.isReadable && buffers.fill(&connection.pointee.input) else { return }
+            }
+            let room = unsafe bytesMax - exchange.pointee.responsePipe.count
+            switch unsafe exchange.pointee.response.next(
+                connection.pointee.input.bytes, connection.pointee.input.count)
+            {
+            case .send(let count):
+                guard room > 0,
+                    case .bytes(let moved) = unsafe exchange.pointee.responsePipe.write(
+                        connection.pointee.input.bytes, min(count, room))
+                else { return }
+                unsafe exchange.pointee.response.advance(moved)
+                unsafe connection.pointee.input.consume(moved)
+            case .skip(let count): unsafe connection.pointee.input.consume(count)
+            case .wait:
+                guard unsafe connection.pointee.isReadable && connection.pointee.input.room > 0 else { return }
+                let held = unsafe connection.pointee.input.count
+                guard unsafe fillBuffer(connection) else {
+                    unsafe abandon(exchange, status: exchange.pointee.status)
+                    return
+                }
+                // The end of the stream is found once more when the client has taken what came before it.
+                if unsafe connection.pointee.input.count == held { return }
+            case .malformed:
+                unsafe bodyMalformed(exchange)
+                return
+            }
+        }
+        // Bytes behind the response are nobody's; `makeIdle` closes a connection that holds any.
+        unsafe freeEndpoint(exchange)
     }
 
     /// - Returns: Whether the endpoint still works.

@@ -13,7 +13,7 @@ extension ProxyWorker {
         guard unsafe exchange.pointee.stage == .relaying && !exchange.pointee.isTunnel else { return }
         unsafe client.pointee.blockedSince = now
         unsafe client.pointee.blockedAcknowledged = Socket.acknowledgedBytes(client.pointee.descriptor)
-        unsafe setDeadline(client, now + exchange.pointee.site.pointee.writeNanoseconds)
+        unsafe setDeadline(client, now + exchange.pointee.limits.pointee.writeNanoseconds)
     }
 
     /// Nothing has moved in an answer's body for too long, or the client is not done with what it has.
@@ -34,7 +34,7 @@ extension ProxyWorker {
         }
         unsafe client.pointee.blockedAcknowledged = acknowledged
         unsafe client.pointee.blockedSince = now
-        unsafe setDeadline(client, now + exchange.pointee.site.pointee.writeNanoseconds)
+        unsafe setDeadline(client, now + exchange.pointee.limits.pointee.writeNanoseconds)
         return true
     }
 }

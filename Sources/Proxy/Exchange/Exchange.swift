@@ -23,6 +23,8 @@ struct Exchange: BitwiseCopyable {
     var stage: Stage = .connecting
     /// The site that the request began with.
     var site: UnsafeMutablePointer<WorkerSite>
+    /// The site's, for the listener.
+    let limits: UnsafePointer<ClientLimits>
     /// Index into the site's routes, and of its listener.
     var route: Int32
     var listener: Int32
@@ -71,11 +73,13 @@ struct Exchange: BitwiseCopyable {
     var trace = ExchangeTrace()
 
     init(
-        client: UInt32, site: UnsafeMutablePointer<WorkerSite>, route: Int32, listener: Int32, series: UInt32,
+        client: UInt32, site: UnsafeMutablePointer<WorkerSite>, limits: UnsafePointer<ClientLimits>, route: Int32,
+        listener: Int32, series: UInt32,
         head: RequestHead, id: RequestID, startedAt: UInt64, origin: RequestOrigin
     ) {
         self.client = client
         unsafe self.site = unsafe site
+        unsafe self.limits = unsafe limits
         self.route = route
         self.listener = listener
         self.series = series

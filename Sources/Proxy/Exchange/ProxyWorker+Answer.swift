@@ -36,7 +36,9 @@ extension ProxyWorker {
     ) {
         if let series { statistics.countRequest(series: series, status: status, nanoseconds: 0) }
         let hasBody = head.framing != .none
-        let isLast = unsafe site.map { unsafe client.pointee.requests >= $0.pointee.requestsPerConnectionMax } ?? false
+        let isLast =
+            unsafe limits(of: client).map { unsafe client.pointee.requests >= $0.pointee.requestsPerConnectionMax }
+            ?? false
         let persists = persists && head.isPersistent && !hasBody && !isDraining && !isLast
         let id = makeRequestID()
         unsafe writeAnswer(

@@ -47,9 +47,10 @@ extension ProxyWorker {
         let series = unsafe listenerTable.pointee.series[Int(route)]
         let id = RequestID(high: random.next(), low: random.next())
         let exchange = unsafe Exchange(
-            client: client.pointee.slot, site: site, route: route, listener: Int32(listener), series: series,
-            head: head,
-            id: id, startedAt: now, origin: origin(of: client, head, tables))
+            client: client.pointee.slot, site: site,
+            limits: site.pointee.limits(ofListener: client.pointee.listener), route: route,
+            listener: Int32(listener), series: series, head: head, id: id, startedAt: now,
+            origin: origin(of: client, head, tables))
         guard let slot = exchanges.insert(exchange) else {
             unsafe answerWithoutExchange(client, status: 503, series: series, head: head, persists: false)
             return

@@ -26,7 +26,7 @@ extension ProxyWorker {
                     close(descriptor)
                     continue
                 }
-                beginClient(descriptor, listener: 0, address: peer, phase: .proxyHeader)
+                beginClient(descriptor, listener: Client.unknownListener, address: peer, phase: .proxyHeader)
             } catch {
                 restListeners("cannot accept a relayed connection: \(error)")
                 return
@@ -61,6 +61,7 @@ extension ProxyWorker {
             }
             unsafe client.pointee.input.consume(length)
             unsafe client.pointee.listener = listener
+            listenerClients[Int(listener)] += 1
             unsafe client.pointee.address = header.source
             unsafe client.pointee.phase = .idle
             unsafe admitSource(client)
@@ -72,6 +73,7 @@ extension ProxyWorker {
         guard let site = unsafe site,
             let listener = unsafe site.pointee.tables.pointee.listener(address: destination)
         else { return nil }
-        return unsafe site.pointee.tables.pointee.listeners[listener].number
+        let number = unsafe site.pointee.tables.pointee.listeners[listener].number
+        return unsafe hasRoom(atListener: number, besides: 0, site) ? number : nil
     }
 }

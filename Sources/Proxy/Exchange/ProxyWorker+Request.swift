@@ -101,7 +101,7 @@ extension ProxyWorker {
     private mutating func setRequestDeadline(_ exchange: ExchangePointer, _ responseNanoseconds: UInt64) {
         let wait =
             unsafe exchange.pointee.hasSentRequest
-            ? responseNanoseconds : exchange.pointee.site.pointee.bodyIdleNanoseconds
+            ? responseNanoseconds : exchange.pointee.limits.pointee.bodyIdleNanoseconds
         let deadline = now + wait
         unsafe setDeadline(
             clients[exchange.pointee.client],

@@ -44,7 +44,7 @@ extension ProxyWorker {
             fieldsOwner = Client.noExchange
             let outcome = unsafe head.parse(
                 Span(_unsafeStart: connection.pointee.input.bytes, count: connection.pointee.input.count),
-                limits: exchange.pointee.site.pointee.headLimits, fields: &fields)
+                limits: exchange.pointee.limits.pointee.head, fields: &fields)
             switch outcome {
             case .incomplete: return true
             case .failed(let error):
@@ -188,6 +188,10 @@ extension ProxyWorker {
                     continue
                 case .wouldBlock:
                     unsafe clientIsFull(client)
+                    if unsafe !exchange.pointee.response.isComplete && exchange.pointee.response.spliceable == 0 {
+                        unsafe spill(exchange, connection)
+                        return
+                    }
                     guard unsafe fillResponsePipe(exchange, connection) else { return }
                     if unsafe exchange.pointee.response.isComplete && exchange.pointee.hasSentRequest {
                         unsafe freeEndpoint(exchange)
@@ -248,13 +252,18 @@ extension ProxyWorker {
             case .skip(let count): unsafe connection.pointee.input.consume(count)
             case .wait: return true
             case .malformed:
-                unsafe noteMalformedResponse(exchange.pointee.endpoint, exchange.pointee.response.fault)
-                unsafe exchange.pointee.trace.termination = .endpointMalformed
-                unsafe abandon(exchange, status: exchange.pointee.status)
+                unsafe bodyMalformed(exchange)
                 return false
             }
         }
         return true
+    }
+
+    /// The endpoint's chunks are none: the client must see that its answer is cut short.
+    mutating func bodyMalformed(_ exchange: ExchangePointer) {
+        unsafe noteMalformedResponse(exchange.pointee.endpoint, exchange.pointee.response.fault)
+        unsafe exchange.pointee.trace.termination = .endpointMalformed
+        unsafe abandon(exchange, status: exchange.pointee.status)
     }
 
     /// Reads more of the body: into the pipe when it is large and plain, else into the connection's buffer.
@@ -329,7 +338,7 @@ extension ProxyWorker {
         return false
     }
 
-    private mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {
+    mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {
         if unsafe exchange.pointee.responsePipe.isHeld { return true }
         guard let pipe = pipes.take() else { return false }
         unsafe exchange.pointee.responsePipe = pipe

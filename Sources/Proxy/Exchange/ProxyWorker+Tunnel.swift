@@ -29,8 +29,9 @@ extension ProxyWorker {
     mutating func setBodyDeadline(_ exchange: ExchangePointer, _ client: ClientPointer) {
         // A client that takes nothing has a deadline of its own, whatever the endpoint sends.
         if unsafe client.pointee.blockedSince > 0 { return }
-        let site = unsafe exchange.pointee.site
-        let wait = unsafe exchange.pointee.isTunnel ? site.pointee.tunnelNanoseconds : site.pointee.bodyIdleNanoseconds
+        let limits = unsafe exchange.pointee.limits
+        let wait =
+            unsafe exchange.pointee.isTunnel ? limits.pointee.tunnelNanoseconds : limits.pointee.bodyIdleNanoseconds
         unsafe setDeadline(client, now + wait)
     }
 }

@@ -16,16 +16,6 @@ final class CompiledSite: @unchecked Sendable {
     let revision: UInt64
     /// One worker's share of `limits.connections`.
     let connectionCountMax: Int
-    let headLimits: HeadLimits
-    let headNanoseconds: UInt64
-    let bodyIdleNanoseconds: UInt64
-    let idleNanoseconds: UInt64
-    let tunnelNanoseconds: UInt64
-    let writeNanoseconds: UInt64
-    /// 0: no limit.
-    let connectionsPerSourceMax: UInt32
-    /// `UInt32.max`: no limit.
-    let requestsPerConnectionMax: UInt32
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
@@ -51,15 +41,6 @@ final class CompiledSite: @unchecked Sendable {
         self.arena = arena
         revision = snapshot.revision
         connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
-        headLimits = HeadLimits(
-            headBytesMax: snapshot.limits.headBytesMax, fieldCountMax: snapshot.limits.fieldCountMax)
-        headNanoseconds = snapshot.limits.headTimeout.nanosecondsUnsigned
-        bodyIdleNanoseconds = snapshot.limits.bodyIdleTimeout.nanosecondsUnsigned
-        idleNanoseconds = snapshot.limits.idleTimeout.nanosecondsUnsigned
-        tunnelNanoseconds = snapshot.limits.tunnelTimeout.nanosecondsUnsigned
-        writeNanoseconds = (snapshot.limits.writeTimeout ?? snapshot.limits.bodyIdleTimeout).nanosecondsUnsigned
-        connectionsPerSourceMax = UInt32(clamping: snapshot.limits.connectionsPerSourceMax ?? 0)
-        requestsPerConnectionMax = UInt32(clamping: snapshot.limits.requestsPerConnectionMax ?? Int.max)
         let pools = snapshot.pools.map { pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(
@@ -80,11 +61,19 @@ final class CompiledSite: @unchecked Sendable {
                 series: arena.make(series), unrouted: series[series.count - 1],
                 addresses: arena.make(listener.addresses), addressCount: listener.addresses.count)
         }
+        // By listener number: connections keep it when the listener leaves the site, and have the site's limits then.
+        var limits = [ClientLimits](
+            repeating: ClientLimits(snapshot.limits, workers: workers), count: registry.listeners.count + 1)
+        for (listener, compiled) in zip(snapshot.listeners, listeners) {
+            limits[Int(compiled.number)] = ClientLimits(
+                snapshot.limits, listener.limits, number: compiled.number, workers: workers)
+        }
         unsafe tables = UnsafePointer(
             arena.make([
                 SiteTables(
                     pools: arena.make(pools), poolCount: pools.count, routes: arena.make(routes),
                     listeners: arena.make(listeners), listenerCount: listeners.count,
+                    limits: arena.make(limits), limitCount: registry.listeners.count,
                     trusted: arena.make(snapshot.trustedProxies), trustedCount: snapshot.trustedProxies.count,
                     statesForwarded: snapshot.statesForwarded,
                     errorPages: CompiledErrorPages(snapshot.errorPages, arena: arena))
@@ -108,6 +97,9 @@ struct SiteTables {
     let routes: UnsafeMutablePointer<CompiledRoute>
     let listeners: UnsafeMutablePointer<CompiledListener>
     let listenerCount: Int
+    /// By listener number; the last one, those of the site, for connections whose listener isn't known yet.
+    let limits: UnsafeMutablePointer<ClientLimits>
+    let limitCount: Int
     let trusted: UnsafeMutablePointer<AddressRange>
     let trustedCount: Int
     let statesForwarded: Bool

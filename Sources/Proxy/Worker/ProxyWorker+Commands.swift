@@ -29,6 +29,7 @@ extension ProxyWorker {
     /// Switches to another site. Exchanges under way keep the one that they began with.
     private mutating func serve(_ compiled: CompiledSite) {
         growEndpoints(compiled)
+        while listenerClients.count < compiled.listenerNames.count { listenerClients.append(0) }
         growQueues(to: compiled.queueNames.count)
         growPools(to: compiled.poolNames.count)
         endpointKeys = compiled.endpoints
@@ -150,18 +151,12 @@ extension ProxyWorker {
         guard let site = unsafe site else { return [] }
         let compiled = unsafe site.pointee.compiled.takeUnretainedValue()
         var samples = statistics.samples(compiled.series)
-        var open = [Int](repeating: 0, count: compiled.listenerNames.count)
-        for slot in 0..<clients.slotLimit {
-            guard let client = unsafe clients.occupied(slot), unsafe Int(client.pointee.listener) < open.count else {
-                continue
-            }
-            unsafe open[Int(client.pointee.listener)] += 1
-        }
         for (number, name) in compiled.listenerNames.enumerated() {
             samples.append(
                 Sample(
                     "sluice_connections",
-                    [.init("role", "proxy"), .init("listener", name), .init("state", "open")], Double(open[number])))
+                    [.init("role", "proxy"), .init("listener", name), .init("state", "open")],
+                    Double(listenerClients[number])))
         }
         samples.append(Sample("sluice_node_connections", [], Double(clients.count)))
         samples.append(Sample("sluice_node_buffers", [], Double(buffers.used)))

@@ -64,6 +64,8 @@ struct ProxyWorker: ~Copyable {
     var poller: Poller
     var now: UInt64
     var clients = Slab<Client>()
+    /// Clients of each listener, by its number.
+    var listenerClients: [Int] = []
     var exchanges = Slab<Exchange>()
     var connections = Slab<EndpointConnection>()
     var wheel: TimerWheel

@@ -1,6 +1,5 @@
 import Balancing
 import EventLoop
-import HTTP1
 import Snapshot
 import Telemetry
 
@@ -16,16 +15,9 @@ struct WorkerSite {
     var isCurrent = true
     /// Copies of what every request needs.
     let connectionCountMax: Int
-    let headLimits: HeadLimits
-    let headNanoseconds: UInt64
-    let bodyIdleNanoseconds: UInt64
-    let idleNanoseconds: UInt64
-    let tunnelNanoseconds: UInt64
-    let writeNanoseconds: UInt64
-    /// 0: no limit.
-    let connectionsPerSourceMax: UInt32
-    /// `UInt32.max`: no limit.
-    let requestsPerConnectionMax: UInt32
+    /// By listener number; those of the site come last.
+    private let limits: UnsafeMutablePointer<ClientLimits>
+    private let limitCount: Int
     /// nil: requests are not logged.
     let log: WorkerLog?
 
@@ -35,19 +27,21 @@ struct WorkerSite {
         poolCount = unsafe tables.pointee.poolCount
         unsafe pools = .allocate(capacity: max(poolCount, 1))
         connectionCountMax = site.connectionCountMax
-        headLimits = site.headLimits
-        headNanoseconds = site.headNanoseconds
-        bodyIdleNanoseconds = site.bodyIdleNanoseconds
-        idleNanoseconds = site.idleNanoseconds
-        tunnelNanoseconds = site.tunnelNanoseconds
-        writeNanoseconds = site.writeNanoseconds
-        connectionsPerSourceMax = site.connectionsPerSourceMax
-        requestsPerConnectionMax = site.requestsPerConnectionMax
+        unsafe limits = unsafe tables.pointee.limits
+        limitCount = unsafe tables.pointee.limitCount
         log = site.accessLog.flatMap { log in site.logNames.map { WorkerLog(ring: log.rings[worker], names: $0) } }
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
         }
+    }
+
+    /// The limits of a listener's connections; valid as long as the site.
+    ///
+    /// - Parameter number: The listener's, or `Client.unknownListener`.
+    @inline(__always)
+    func limits(ofListener number: UInt32) -> UnsafePointer<ClientLimits> {
+        unsafe UnsafePointer(limits + min(Int(number), limitCount))
     }
 
     /// Frees everything; the value must not be used afterwards.
