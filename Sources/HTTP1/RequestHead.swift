@@ -16,13 +16,15 @@ package struct RequestHead: BitwiseCopyable, Sendable {
     /// The path has no escape, no segment that begins with a dot and no empty one: it is its own normal form
     /// (RFC 3986 §6.2.2).
     package var isPathNormal = true
-    /// The authority: of an absolute target, else the value of `Host`.
+    /// The authority: of the target where it names one, else the value of `Host`.
     package var hostStart = 0
     package var hostLength = 0
     /// The target was in absolute form: `Host` must be sent as the authority (RFC 9112 §3.2.2).
     package var isAbsolute = false
+    /// The target has an authority, which `Host` must repeat (RFC 9112 §3.2.2, §3.2.3).
+    package var targetNamesHost: Bool { isAbsolute || method == .connect }
     /// There is an authority or a `Host`, even if it is empty; only HTTP/1.0 may have neither.
-    package var namesHost: Bool { isAbsolute || facts.hostCount > 0 }
+    package var namesHost: Bool { targetNamesHost || facts.hostCount > 0 }
     package var minorVersion: UInt8 = 1
     /// Bytes of the head, the empty line included.
     package var length = 0
@@ -127,6 +129,8 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         originLength = targetLength
         if method == .connect {
             originLength = 0
+            hostStart = targetStart
+            hostLength = targetLength
             return isAuthority(target, portRequired: true) ? .complete : .failed(.malformedTarget)
         }
         if target[0] != 0x2f {
@@ -196,7 +200,7 @@ package struct RequestHead: BitwiseCopyable, Sendable {
         let field = fields[facts.hostIndex]
         let start = Int(field.valueStart)
         let length = Int(field.valueLength)
-        if !isAbsolute {
+        if !targetNamesHost {
             hostStart = start
             hostLength = length
         }

@@ -39,6 +39,9 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         return facts.hasContentLength ? .length(facts.contentLength) : .untilClose
     }
 
+    /// A 2xx to CONNECT: what follows is not HTTP (RFC 9110 §9.3.6).
+    package func opensTunnel(answering method: Method) -> Bool { method == .connect && 200...299 ~= status }
+
     /// Parses the head at the front of `bytes` (RFC 9112 §4–§5).
     ///
     /// - Parameter fields: Gets the field lines when the outcome is `.complete`.

@@ -121,6 +121,11 @@ enum RouteKeys {
         "redirect", .section(RedirectKeys.section), stands: "none", "Answers with another place instead of `to`.")
     static let respond = Key(
         "respond", .section(RespondKeys.section), stands: "none", "Answers with a fixed text instead of `to`.")
+    static let connect = Key(
+        "connect", .word([("terminate", Route.Connect.terminate), ("forward", .forward)]),
+        stands: "CONNECT is answered with 405",
+        "Allows CONNECT, on a route that takes it alone (`match: {method: CONNECT}`). `terminate`: the node connects to an endpoint of `to`, answers 200 and passes bytes both ways. `forward`: the endpoint, a proxy itself, gets the request. The request's target chooses the route (`match.host`) and never where the tunnel leads. `limits.timeout.tunnel` bounds a tunnel on which nothing moves."
+    )
     static let errors = Key(
         "errors", .shaped("a map from statuses to pages", nested: nil), stands: "those of the site",
         "Pages of answers that the proxy makes itself for this route: see `errors.STATUS`.")
@@ -130,7 +135,8 @@ enum RouteKeys {
         "routes[]", "",
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
-            to.declaration, redirect.declaration, respond.declaration, timeout.declaration, retry.declaration,
+            to.declaration, redirect.declaration, respond.declaration, connect.declaration,
+            timeout.declaration, retry.declaration,
             errors.declaration,
         ],
         later: ["cache", "compress", "auth", "limit", "waf"])

@@ -51,6 +51,7 @@ extension SiteCompiler {
             route.response = HeaderRuleReader(.response, diagnostics).read(response)
         }
         compile(action: reader, into: &route)
+        compile(connect: reader, into: &route)
         if let node = reader[node: RouteKeys.errors] { route.errorPages = errorPages(node) }
         if let timeout = reader.open(RouteKeys.timeout) {
             timeout.read(RouteTimeoutKeys.connect, into: &route.connectTimeout)

@@ -1,5 +1,23 @@
 /// A rule from a request to a pool, or to an answer of the proxy's own.
 package struct Route: Equatable, Sendable {
+    /// `connect`: what becomes of a CONNECT request (RFC 9110 §9.3.6).
+    package enum Connect: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+        /// It is answered with 405.
+        case none = 0
+        /// The node answers it, and passes bytes between client and endpoint.
+        case terminate = 1
+        /// The endpoint, a proxy itself, gets the request.
+        case forward = 2
+
+        /// The word in the site file.
+        package var name: String {
+            switch self {
+            case .none: "none"
+            case .terminate: "terminate"
+            case .forward: "forward"
+            }
+        }
+    }
     /// `name`, or `route-N` (from 1, by position) when the site file gives none; its identity across revisions.
     package var name: String
     /// Indices into `Snapshot.listeners` of the `http` listeners that it serves; never empty.
@@ -22,13 +40,15 @@ package struct Route: Equatable, Sendable {
     /// `errors`: before those of the site.
     package var errorPages: [ErrorPage]
     package var retry: RetryPolicy
+    /// Only of a route that takes CONNECT alone, and goes to pools.
+    package var connect: Connect
 
     package init(
         name: String, listeners: [Int], match: RouteMatch = .init(), request: HeaderRules = .init(),
         response: HeaderRules = .init(), targets: [WeightedPool] = [], answer: RouteAnswer? = nil,
         rewrite: TargetRewrite = .init(), connectTimeout: Duration = .seconds(2),
         responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = [],
-        retry: RetryPolicy = .init()
+        retry: RetryPolicy = .init(), connect: Connect = .none
     ) {
         self.name = name
         self.listeners = listeners
@@ -43,6 +63,7 @@ package struct Route: Equatable, Sendable {
         self.requestTimeout = requestTimeout
         self.errorPages = errorPages
         self.retry = retry
+        self.connect = connect
     }
 }
 

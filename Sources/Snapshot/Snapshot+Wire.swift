@@ -161,6 +161,7 @@ extension WireWriter {
         if let timeout = route.requestTimeout { write(timeout) }
         write(route.errorPages)
         write(route.retry)
+        write(route.connect.rawValue)
     }
 
     mutating func write(_ rules: HeaderRules) {
@@ -288,6 +289,7 @@ extension WireReader {
         route.requestTimeout = try readBool() ? try readDuration() : nil
         route.errorPages = try readErrorPages()
         route.retry = try readRetryPolicy()
+        route.connect = try readCase()
         return route
     }
 

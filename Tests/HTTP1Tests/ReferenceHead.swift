@@ -112,6 +112,7 @@ struct ReferenceRequest {
             guard isAuthorityText(target), (48...57).contains(target[target.count - 1]),
                 target[(target.lastIndex(of: 93) ?? 0)...].contains(58)
             else { return nil }
+            host = target
             origin = []
         } else if target[0] == 47 {
             origin = target

@@ -130,6 +130,12 @@ struct RequestTargetTests {
         #expect(request.head.method == .connect)
         #expect(request.target == target)
         #expect(request.origin.isEmpty)
+        #expect(request.host == target)
+    }
+
+    @Test("the target of CONNECT says where to, whatever Host holds, RFC 9112 §3.2.3")
+    func authorityBeforeHost() {
+        #expect(request("CONNECT b:443 HTTP/1.1", host: "other").host == "b:443")
     }
 }
 

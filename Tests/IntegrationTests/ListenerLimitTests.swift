@@ -131,7 +131,8 @@ extension IntegrationTests {
             arguments: [
                 Answer(bytes: 60_000, buffer: "64KiB", isReleased: true),
                 Answer(bytes: 60_000, buffer: "0", isReleased: false),
-                Answer(bytes: 300_000, buffer: "64KiB", isReleased: false),
+                Answer(bytes: 24_000_000, buffer: "64KiB", isReleased: false),
+                Answer(bytes: 24_000_000, buffer: "1MiB", isReleased: false),
                 Answer(bytes: 300_000, buffer: "512KiB", isReleased: true),
             ])
         func buffer(_ answer: Answer) throws {
@@ -148,6 +149,7 @@ extension IntegrationTests {
                 }
                 let (own, other, _) = try site(lab, own: "buffer: \(answer.buffer)", app: app.address)
                 let slow = try HTTPConnection(to: own)
+                // So many answers, or one so long, that the sockets' buffers are full long before the end.
                 let count = 24_000_000 / answer.bytes
                 for _ in 0..<count { try slow.socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
                 var served = -1
@@ -156,7 +158,7 @@ extension IntegrationTests {
                     defer { served = now }
                     return now == served && now > 0
                 }
-                #expect(served < count)
+                #expect(served < count || count == 1)
                 #expect(try HTTPConnection(to: other).request("/").body.count == chunks * 4096)
                 #expect(app.accepted == (answer.isReleased ? 1 : 2))
                 for _ in 0..<count { #expect(try slow.response().body.count == chunks * 4096) }

@@ -64,6 +64,12 @@ enum Samples {
             Route(
                 name: "new", listeners: [0], match: RouteMatch(path: .exact("/x")), targets: [WeightedPool(pool: 0)],
                 rewrite: TargetRewrite(path: .replace("/y"))),
+            Route(
+                name: "tunnels", listeners: [0], match: RouteMatch(methods: ["CONNECT"]),
+                targets: [WeightedPool(pool: 1)], connect: .terminate),
+            Route(
+                name: "proxies", listeners: [0], match: RouteMatch(methods: ["CONNECT"]),
+                targets: [WeightedPool(pool: 1)], connect: .forward),
             Route(name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)]),
         ],
         pools: [

@@ -14,7 +14,7 @@ extension ProxyWorker {
         let address = unsafe client.pointee.address
         // A trusted proxy stands for many sources.
         if unsafe site.pointee.tables.pointee.trustedCount > 0 && site.pointee.tables.pointee.trusts(address) { return }
-        if unsafe sources.enter(address, in: scope, max: countMax) {
+        if sources.enter(address, in: scope, max: countMax) {
             unsafe client.pointee.isCounted = true
             unsafe client.pointee.sourceScope = scope
         } else {

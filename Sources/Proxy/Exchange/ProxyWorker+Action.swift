@@ -11,6 +11,8 @@ extension ProxyWorker {
             unsafe answerByRoute(exchange, answer)
             return
         }
+        // A tunnel has a connection of its own.
+        if unsafe exchange.pointee.head.method == .connect { unsafe exchange.pointee.needsFreshConnection = true }
         let timeout = unsafe route.pointee.requestNanoseconds
         if timeout != .max { unsafe clients[exchange.pointee.client].pointee.exchangeDeadline = now + timeout }
         if unsafe exchange.pointee.head.framing != .none { unsafe keepBody(exchange) }

@@ -25,11 +25,6 @@ extension ProxyWorker {
                 client, status: 429, series: listenerTable.pointee.unrouted, head: head, persists: false)
             return
         }
-        guard head.method != .connect else {
-            unsafe answerWithoutExchange(
-                client, status: 405, series: listenerTable.pointee.unrouted, head: head, persists: false)
-            return
-        }
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
         if unsafe MaxForwards.value(of: head, received, fields) == 0 {
             // The request ends here (RFC 9110 §7.6.2). TRACE would show fields that the client never sent.
@@ -39,6 +34,11 @@ extension ProxyWorker {
             return
         }
         let route = unsafe route(head, received, listenerTable.pointee.router)
+        if head.method == .connect, let status = unsafe refusal(ofConnect: head, route, tables) {
+            unsafe answerWithoutExchange(
+                client, status: status, series: listenerTable.pointee.unrouted, head: head, persists: false)
+            return
+        }
         guard route != Router.none else {
             unsafe answerWithoutExchange(
                 client, status: 404, series: listenerTable.pointee.unrouted, head: head, persists: true)

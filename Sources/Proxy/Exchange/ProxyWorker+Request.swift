@@ -8,6 +8,10 @@ import Telemetry
 extension ProxyWorker {
     /// Composes the head and sends it with what is there of the body.
     mutating func sendRequest(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        if unsafe exchange.pointee.head.method == .connect && isTerminated(exchange) {
+            unsafe openTunnel(exchange)
+            return
+        }
         let client = unsafe clients[exchange.pointee.client]
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
         unsafe restoreFields(exchange, received)

@@ -96,6 +96,7 @@ extension ProxyWorker {
         let request = unsafe exchange.pointee.head
         let facts = ResponseFacts(
             closes: closes, switchesProtocol: head.status == 101,
+            opensTunnel: head.opensTunnel(answering: request.method),
             statesKeepAlive: !closes && request.minorVersion == 0,
             dropsTransferEncoding: dropsFraming || request.minorVersion == 0)
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
@@ -110,7 +111,7 @@ extension ProxyWorker {
     ) {
         if head.status >= 400, unsafe triesAgain(exchange, insteadOf: head, on: connection) { return }
         let client = unsafe clients[exchange.pointee.client]
-        let isTunnel = head.status == 101
+        let isTunnel = unsafe head.status == 101 || head.opensTunnel(answering: exchange.pointee.head.method)
         let framing = unsafe isTunnel ? .untilClose : head.framing(answering: exchange.pointee.head.method)
         let dropsFraming = unsafe framing == .chunked && exchange.pointee.head.minorVersion == 0
         // An answer that comes before the whole request ends the connection: the rest may never come.

@@ -1,8 +1,8 @@
 import EventLoop
 import HTTPMessage
 
-/// What comes after a 101: the two sides' bytes, passed on as they come (RFC 9110 §7.8). They are copied, not
-/// spliced, for the messages of such protocols are small.
+/// What comes after a 101 (RFC 9110 §7.8) or a 2xx to CONNECT (§9.3.6): the two sides' bytes, passed on as they come.
+/// They are copied, not spliced, for the messages of such protocols are small.
 extension ProxyWorker {
     /// The endpoint has switched protocols. What the client sent behind its request is the new protocol's.
     mutating func beginTunnel(_ exchange: ExchangePointer) {
@@ -11,6 +11,8 @@ extension ProxyWorker {
         unsafe exchange.pointee.clientPersists = false
         unsafe exchange.pointee.endpointPersists = false
         let client = unsafe clients[exchange.pointee.client]
+        // Bytes behind the request may be there already, and no edge tells of them.
+        unsafe client.pointee.isReadable = true
         // `timeout.request` bounds the request, which is over.
         unsafe client.pointee.exchangeDeadline = .max
         unsafe arm(client)

@@ -72,7 +72,11 @@ enum RequestComposer {
     ) {
         unsafe out.append(received, head.methodLength + 1)
         if head.originLength == 0 {
-            out.append(head.method == .options ? "*" : "/")
+            switch head.method {
+            case .options: out.append("*")
+            case .connect: unsafe out.append(received + head.targetStart, head.targetLength)
+            default: out.append("/")
+            }
         } else {
             let origin = unsafe received + head.originStart
             // An absolute target with a query but no path (RFC 9112 §3.2.1).
@@ -105,7 +109,7 @@ enum RequestComposer {
             case .connection, .keepAlive, .proxyConnection, .te, .upgrade, .lookalike: isDropped = true
             // RFC 9110 §10.1.1: a client of HTTP/1.0 can't mean it.
             case .expect: isDropped = head.minorVersion == 0
-            case .host: isDropped = unsafe head.isAbsolute || !PlainField.isPlain(field, received)
+            case .host: isDropped = unsafe head.targetNamesHost || !PlainField.isPlain(field, received)
             case .contentLength, .transferEncoding:
                 isDropped = unsafe !PlainField.isPlain(field, received)
                 if isDropped { noted.framing = field.id }
@@ -155,7 +159,7 @@ enum RequestComposer {
             out.append("Host: ")
             if let endpoint = facts.endpoint { out.append(authority: endpoint) } else { out.append("localhost") }
             out.append("\r\n")
-        } else if unsafe head.isAbsolute || !PlainField.isPlain(fields[head.facts.hostIndex], received) {
+        } else if unsafe head.targetNamesHost || !PlainField.isPlain(fields[head.facts.hostIndex], received) {
             out.append("Host: ")
             unsafe out.append(received + head.hostStart, head.hostLength)
             out.append("\r\n")

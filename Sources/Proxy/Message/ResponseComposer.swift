@@ -8,6 +8,8 @@ struct ResponseFacts {
     var closes: Bool
     /// The response is a 101 to WebSocket.
     var switchesProtocol = false
+    /// The response is a 2xx to CONNECT.
+    var opensTunnel = false
     /// An HTTP/1.0 client asked for `keep-alive` and gets it.
     var statesKeepAlive: Bool
     /// The body goes on without its chunk framing (to an HTTP/1.0 client).
@@ -28,7 +30,8 @@ enum ResponseComposer {
         unsafe out.append(received + head.statusStart, head.statusLineEnd - head.statusStart)
         out.append("\r\n")
         var respellsFraming = false
-        let hasNoFraming = head.status < 200 || head.status == 204
+        // Neither has what comes after a 2xx to CONNECT (RFC 9110 §9.3.6).
+        let hasNoFraming = head.status < 200 || head.status == 204 || facts.opensTunnel
         var runStart = fields.count > 0 ? Int(fields[0].nameStart) : head.length - 2
         for index in 0..<fields.count {
             let field = fields[index]
@@ -69,6 +72,8 @@ enum ResponseComposer {
         }
         if facts.switchesProtocol {
             out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        } else if facts.opensTunnel {
+            // The connection isn't HTTP's any more.
         } else if facts.closes {
             out.append("Connection: close\r\n")
         } else if facts.statesKeepAlive {

@@ -12,6 +12,7 @@ struct CompiledRoute: BitwiseCopyable {
     let answer: UnsafePointer<CompiledAnswer>?
     /// Before those of the site.
     let errorPages: CompiledErrorPages
+    let connect: Route.Connect
     let connectNanoseconds: UInt64
     let responseNanoseconds: UInt64
     /// `UInt64.max` for no bound.
@@ -30,6 +31,7 @@ struct CompiledRoute: BitwiseCopyable {
             unsafe answer = nil
         }
         errorPages = CompiledErrorPages(route.errorPages, arena: arena)
+        connect = route.connect
         connectNanoseconds = route.connectTimeout.nanosecondsUnsigned
         responseNanoseconds = route.responseTimeout.nanosecondsUnsigned
         requestNanoseconds = route.requestTimeout?.nanosecondsUnsigned ?? .max
