@@ -91,5 +91,5 @@ need_build_tools() {
     need_swift
     need_commands git:git ld:binutils pkg-config:pkg-config
     need_files /usr/include/c++:libstdc++-12-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
-    need_libraries openssl:libssl-dev libmnl:libmnl-dev zlib:zlib1g-dev sqlite3:libsqlite3-dev
+    need_libraries openssl:libssl-dev libnghttp2:libnghttp2-dev libmnl:libmnl-dev zlib:zlib1g-dev sqlite3:libsqlite3-dev
 }
