@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "Balancing", "Pattern", "Snapshot",
+                "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "HTTP2", "Balancing", "Pattern", "Snapshot",
                 "NodeLink", "NodeAgent",
             ],
             swiftSettings: hot),

@@ -43,6 +43,14 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
 
     package var hasEnded: Bool { state == .ended }
 
+    /// The next byte belongs to the trailer section, or to the empty line that ends it.
+    package var isInTrailers: Bool {
+        switch state {
+        case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .endLineFeed: true
+        default: false
+        }
+    }
+
     /// Looks at `bytes` from `start` on; the bytes of a step are done with and must not be given again.
     package mutating func step(_ bytes: Span<UInt8>, from start: Int) -> Step {
         guard state != .ended, start < bytes.count else { return .more }
@@ -66,12 +74,14 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         }
         while position < bytes.count {
             if isExtension(bytes[position]) { return .framing(position - start) }
+            let before = state
             guard take(bytes[position]) else {
                 state = .failed
                 return .malformed
             }
             position += 1
-            if state == .data { return .framing(position - start) }
+            // The trailer section is a step of its own.
+            if state == .data || state == .trailerStart && before == .sizeLineFeed { return .framing(position - start) }
             if state == .ended { return .end(position - start) }
         }
         return .framing(position - start)

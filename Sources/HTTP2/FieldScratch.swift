@@ -3,7 +3,10 @@ import HTTPMessage
 
 /// Fields on their way into a header block, in the library's form: one table per worker, used again for each block.
 @safe
-package final class FieldScratch {
+package struct FieldScratch: ~Copyable {
+    /// Fields of one block at most.
+    package static let fieldCountMax = FieldTable.capacity
+
     let values: UnsafeMutablePointer<nghttp2_nv>
     private(set) var count = 0
     /// The text of `:status`.
@@ -19,22 +22,22 @@ package final class FieldScratch {
         unsafe status.deallocate()
     }
 
-    func begin() { count = 0 }
+    mutating func begin() { count = 0 }
 
-    func appendStatus(_ number: Int) {
+    mutating func appendStatus(_ number: Int) {
         unsafe status[0] = UInt8(0x30 + number / 100 % 10)
         unsafe status[1] = UInt8(0x30 + number / 10 % 10)
         unsafe status[2] = UInt8(0x30 + number % 10)
         unsafe append(":status", status, 3)
     }
 
-    func append(_ name: StaticString, _ value: UnsafePointer<UInt8>, _ valueCount: Int) {
+    mutating func append(_ name: StaticString, _ value: UnsafePointer<UInt8>, _ valueCount: Int) {
         unsafe append(name.utf8Start, name.utf8CodeUnitCount, value, valueCount)
     }
 
     /// A field line of HTTP/1.1. What belongs to that connection stays behind (RFC 9113 §8.2.2); the library writes names in
     /// lower case.
-    func append(_ field: Field, _ text: UnsafePointer<UInt8>, drops: StaticString?) {
+    mutating func append(_ field: Field, _ text: UnsafePointer<UInt8>, drops: StaticString?) {
         switch field.id {
         case .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade: return
         default: break
@@ -44,7 +47,7 @@ package final class FieldScratch {
         unsafe append(name.baseAddress!, name.count, text + Int(field.valueStart), Int(field.valueLength))
     }
 
-    private func append(
+    private mutating func append(
         _ name: UnsafePointer<UInt8>, _ nameCount: Int, _ value: UnsafePointer<UInt8>, _ valueCount: Int
     ) {
         unsafe values[count] = nghttp2_nv(

@@ -176,6 +176,9 @@ package struct HeadAssembly: BitwiseCopyable {
                 append("upgrade: ")
                 unsafe append(text(`protocol`))
                 append("\r\nconnection: upgrade\r\n")
+                // HTTP/2 has no use for the key (RFC 8441 §5), the endpoint insists on one. It is there to tell that who
+                // answers speaks WebSocket, which the proxy sees by the 101; a secret it is not.
+                append("sec-websocket-key: c2x1aWNlLWgyLXdzLWtleQ==\r\n")
             }
         }
         buffer.start = start
@@ -224,6 +227,7 @@ package struct HeadAssembly: BitwiseCopyable {
             return
         case 8 where unsafe name.matchesExactly("priority"):
             if form == .request { unsafe urgency = HeadAssembly.urgency(value) ?? urgency }
+        case 17 where unsafe `protocol`.isThere && name.matchesExactly("sec-websocket-key"): return
         case 14 where unsafe name.matchesExactly("content-length"):
             hasContentLength = true
         // Fields of a connection have no place here (§8.2.2).
@@ -300,14 +304,18 @@ package struct HeadAssembly: BitwiseCopyable {
         guard value.count == expected.count else { return false }
         for index in 0..<value.count {
             let (a, b) = unsafe (value[index], expected[index])
-            guard a == b || HTTPSyntax.foldedName(a) == HTTPSyntax.foldedName(b) && (a ^ b) == 0x20 else { return false }
+            guard a == b || HTTPSyntax.foldedName(a) == HTTPSyntax.foldedName(b) && (a ^ b) == 0x20 else {
+                return false
+            }
         }
         return true
     }
 
     private mutating func fits(_ count: Int) -> Bool {
         // The last line and the line that ends the head have room left.
-        if buffer.end - buffer.start + count <= headBytesMax && count + HeadAssembly.reserve <= buffer.room { return true }
+        if buffer.end - buffer.start + count <= headBytesMax && count + HeadAssembly.reserve <= buffer.room {
+            return true
+        }
         isOversized = true
         return false
     }

@@ -24,7 +24,7 @@ extension Session {
     /// - Returns: false when there is no memory for it, or the stream is gone.
     package func respond(
         _ record: UInt32, status: Int, _ fields: borrowing FieldTable, _ head: UnsafePointer<UInt8>, endsStream: Bool,
-        _ scratch: borrowing FieldScratch, drops: StaticString? = nil
+        _ scratch: inout FieldScratch, drops: StaticString? = nil
     ) -> Bool {
         let stream = unsafe state.pointee.records[record].stream
         guard unsafe !state.pointee.records[record].isClosed else { return false }
@@ -78,7 +78,7 @@ extension Session {
     /// - Parameter fields: Lines of the trailer section at `lines`.
     package func sendTrailers(
         _ record: UInt32, _ fields: borrowing FieldTable, _ lines: UnsafePointer<UInt8>,
-        _ scratch: borrowing FieldScratch
+        _ scratch: inout FieldScratch
     ) -> Bool {
         guard unsafe !state.pointee.records[record].isClosed else { return false }
         scratch.begin()

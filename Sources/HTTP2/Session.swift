@@ -51,6 +51,9 @@ package struct Session: BitwiseCopyable {
         }
     }
 
+    /// The user's own word for the session: stands in each of its events.
+    package func setOwner(_ owner: UInt32) { unsafe core.pointee.owner = owner }
+
     /// Frees everything; the value and its copies must not be used afterwards. Events that wait are to be taken first.
     package func destroy(_ pool: inout BufferPool) {
         if unsafe core.pointee.assembly != nil {

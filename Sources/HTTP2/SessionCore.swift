@@ -6,6 +6,7 @@ import EventLoop
 struct SessionCore {
     var library: OpaquePointer?
     let isServer: Bool
+    var owner: UInt32
     let limits: SessionLimits
     var records = StreamTable()
     /// The header block that is being received, and whose it is.
@@ -49,6 +50,7 @@ struct SessionCore {
     init(_ limits: SessionLimits, isServer: Bool, events: UnsafeMutablePointer<EventQueue>, now: UInt64) {
         unsafe library = nil
         self.isServer = isServer
+        owner = 0
         self.limits = limits
         resets = FrameBudget(limits.resets, now: now)
         settings = FrameBudget(limits.settings, now: now)
@@ -71,7 +73,11 @@ struct SessionCore {
             library, stream, UnsafeMutableRawPointer(bitPattern: UInt(record) + 1))
     }
 
-    mutating func report(_ event: SessionEvent) { unsafe events.pointee.append(event) }
+    mutating func report(_ event: SessionEvent) {
+        var event = event
+        event.owner = owner
+        unsafe events.pointee.append(event)
+    }
 
     // MARK: header blocks
 

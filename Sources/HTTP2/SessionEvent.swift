@@ -33,6 +33,8 @@ package struct SessionEvent: BitwiseCopyable {
     package var isChunked = false
     /// Urgency that a request asks for (RFC 9218 §4.1): 0 is the most urgent.
     package var urgency: UInt8 = StreamRecord.urgencyDefault
+    /// The session's user's own word for it.
+    package var owner: UInt32 = 0
     /// The stream's place in the session; 0 and no stream for events of the connection.
     package var record: UInt32 = 0
     package var stream: Int32 = 0
@@ -67,6 +69,10 @@ package struct EventQueue: ~Copyable {
     deinit { unsafe events.deallocate() }
 
     package var isEmpty: Bool { first == end }
+    package var count: Int { end - first }
+
+    /// Puts an event that was taken behind the others.
+    package mutating func putBack(_ event: SessionEvent) { append(event) }
 
     mutating func append(_ event: SessionEvent) {
         if end == capacity {

@@ -40,7 +40,9 @@ struct ConformanceCase: CustomTestStringConvertible {
     }
 
     /// A request that is passed on as an HTTP/1.1 head.
-    static func passes(_ section: String, _ what: String, _ fields: [(String, String)], as head: String) -> ConformanceCase {
+    static func passes(_ section: String, _ what: String, _ fields: [(String, String)], as head: String)
+        -> ConformanceCase
+    {
         ConformanceCase(section, what, [.head(1, fields)], .seen(["1 head \(head)|", "1 end"]))
     }
 

@@ -64,7 +64,9 @@ struct Frame: Equatable, CustomStringConvertible {
 
     var kind: Kind? { Kind(rawValue: type) }
 
-    var description: String { "\(kind.map { "\($0)" } ?? "type \(type)")(\(flags), stream \(stream), \(payload.count) bytes)" }
+    var description: String {
+        "\(kind.map { "\($0)" } ?? "type \(type)")(\(flags), stream \(stream), \(payload.count) bytes)"
+    }
 }
 
 /// Field sections, encoded plainly (RFC 7541 §6.2.2: literal, not indexed, new name, no Huffman coding).

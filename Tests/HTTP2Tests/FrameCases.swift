@@ -15,13 +15,16 @@ enum FrameCases {
             "6.1", "padding as long as the frame", [open, Frame(.data, Frame.padded, stream: 1, [5, 1, 2, 3, 4])],
             .goAway([Code.proto])),
         .init(
-            "6.1", "padding is left out", [open, Frame(.data, Frame.padded | Frame.endStream, stream: 1, [2, 0x61, 0, 0])],
+            "6.1", "padding is left out",
+            [open, Frame(.data, Frame.padded | Frame.endStream, stream: 1, [2, 0x61, 0, 0])],
             .seen([openEvent, "1 data a", "1 end"])),
         .init(
             "6.1", "no bytes and no end", [open, .data(1, ""), .data(1, "b", ends: true)],
             .seen([openEvent, "1 data b", "1 end"])),
         .init("6.1", "the end without bytes", [open, .data(1, "", ends: true)], .seen([openEvent, "1 end"])),
-        .init("6.1", "a padded frame without its length", [open, Frame(.data, Frame.padded, stream: 1)], .goAway([Code.frameSize, Code.proto])),
+        .init(
+            "6.1", "a padded frame without its length", [open, Frame(.data, Frame.padded, stream: 1)],
+            .goAway([Code.frameSize, Code.proto])),
     ]
 
     private static let headers: [ConformanceCase] = [
@@ -46,22 +49,32 @@ enum FrameCases {
 
     private static let small: [ConformanceCase] = [
         .init("6.3", "PRIORITY on stream 0", [Frame(.priority, stream: 0, [0, 0, 0, 0, 1])], .goAway([Code.proto])),
-        .init("6.3", "PRIORITY of four bytes", [open, Frame(.priority, stream: 1, [0, 0, 0, 1])], .reset(1, [Code.frameSize])),
+        .init(
+            "6.3", "PRIORITY of four bytes", [open, Frame(.priority, stream: 1, [0, 0, 0, 1])],
+            .reset(1, [Code.frameSize])),
         .init("6.4", "RST_STREAM on stream 0", [.reset(0)], .goAway([Code.proto])),
-        .init("6.4", "RST_STREAM of three bytes", [open, Frame(.reset, stream: 1, [0, 0, 0])], .goAway([Code.frameSize])),
-        .init("6.4", "RST_STREAM of five bytes", [open, Frame(.reset, stream: 1, [0, 0, 0, 0, 0])], .goAway([Code.frameSize])),
+        .init(
+            "6.4", "RST_STREAM of three bytes", [open, Frame(.reset, stream: 1, [0, 0, 0])], .goAway([Code.frameSize])),
+        .init(
+            "6.4", "RST_STREAM of five bytes", [open, Frame(.reset, stream: 1, [0, 0, 0, 0, 0])],
+            .goAway([Code.frameSize])),
         .init("6.4", "RST_STREAM cancels", [open, .reset(1)], .seen([openEvent, "1 reset 8"])),
         .init(
             "6.6", "PUSH_PROMISE from a client",
             [open, Frame(.pushPromise, Frame.endHeaders, stream: 1, [0, 0, 0, 2] + block)], .goAway([Code.proto])),
         .init("7", "an unknown code in RST_STREAM", [open, .reset(1, 0xff)], .seen([openEvent, "1 reset 255"])),
         .init(
-            "7", "an unknown code in GOAWAY", [Frame(.goAway, stream: 0, [0, 0, 0, 0, 0, 0, 0, 0xff])], .seen(["goaway"])),
+            "7", "an unknown code in GOAWAY", [Frame(.goAway, stream: 0, [0, 0, 0, 0, 0, 0, 0, 0xff])],
+            .seen(["goaway"])),
     ]
 
     private static let settings: [ConformanceCase] = [
-        .init("6.5", "an acknowledgement with entries", [Frame(.settings, Frame.ack, [0, 4, 0, 0, 0, 1])], .goAway([Code.frameSize])),
-        .init("6.5", "SETTINGS on a stream", [open, Frame(.settings, stream: 1, [0, 4, 0, 0, 0, 1])], .goAway([Code.proto])),
+        .init(
+            "6.5", "an acknowledgement with entries", [Frame(.settings, Frame.ack, [0, 4, 0, 0, 0, 1])],
+            .goAway([Code.frameSize])),
+        .init(
+            "6.5", "SETTINGS on a stream", [open, Frame(.settings, stream: 1, [0, 4, 0, 0, 0, 1])],
+            .goAway([Code.proto])),
         .init("6.5", "SETTINGS of three bytes", [Frame(.settings, [0, 4, 0])], .goAway([Code.frameSize])),
         .init("6.5.2", "ENABLE_PUSH of 2", set(2, 2), .goAway([Code.proto])),
         .init("6.5.2", "INITIAL_WINDOW_SIZE of 2^31", set(4, 0x8000_0000), .goAway([Code.flowControl])),
@@ -74,16 +87,24 @@ enum FrameCases {
         .init("6.5.2", "RFC 8441 §3: ENABLE_CONNECT_PROTOCOL of 2", set(8, 2), .goAway([Code.proto])),
         .init("6.5.2", "HEADER_TABLE_SIZE of 0", set(1, 0) + [get], .seen(getEvents)),
         .init("6.5.3", "the same setting twice", [.settings([(4, 100), (4, 1)])], .answer(.settings)),
-        .init("6.5.3", "an acknowledgement that nobody waits for", [Frame(.settings, Frame.ack), Frame(.settings, Frame.ack)].prefix(1).map { $0 } + [get], .seen(getEvents)),
+        .init(
+            "6.5.3", "an acknowledgement that nobody waits for",
+            [Frame(.settings, Frame.ack), Frame(.settings, Frame.ack)].prefix(1).map { $0 } + [get], .seen(getEvents)),
     ]
 
     private static let pings: [ConformanceCase] = [
         .init("6.7", "PING is answered", [.ping], .answer(.ping)),
-        .init("6.7", "an acknowledgement isn't answered", [Frame(.ping, Frame.ack, [UInt8](repeating: 0, count: 8)), get], .seen(getEvents)),
-        .init("6.7", "PING on a stream", [Frame(.ping, stream: 1, [UInt8](repeating: 0, count: 8))], .goAway([Code.proto])),
+        .init(
+            "6.7", "an acknowledgement isn't answered",
+            [Frame(.ping, Frame.ack, [UInt8](repeating: 0, count: 8)), get], .seen(getEvents)),
+        .init(
+            "6.7", "PING on a stream", [Frame(.ping, stream: 1, [UInt8](repeating: 0, count: 8))], .goAway([Code.proto])
+        ),
         .init("6.7", "PING of seven bytes", [Frame(.ping, [UInt8](repeating: 0, count: 7))], .goAway([Code.frameSize])),
         .init("6.7", "PING of nine bytes", [Frame(.ping, [UInt8](repeating: 0, count: 9))], .goAway([Code.frameSize])),
-        .init("6.8", "GOAWAY on a stream", [Frame(.goAway, stream: 1, [UInt8](repeating: 0, count: 8))], .goAway([Code.proto])),
+        .init(
+            "6.8", "GOAWAY on a stream", [Frame(.goAway, stream: 1, [UInt8](repeating: 0, count: 8))],
+            .goAway([Code.proto])),
         .init("6.8", "GOAWAY of four bytes", [Frame(.goAway, [0, 0, 0, 0])], .goAway([Code.frameSize])),
         .init(
             "6.8", "requests under way go on after GOAWAY",
@@ -94,11 +115,18 @@ enum FrameCases {
     private static let windows: [ConformanceCase] = [
         .init("6.9", "an increment of 0 for the connection", [.window(0, 0)], .goAway([Code.proto])),
         .init("6.9", "an increment of 0 for a stream", [open, .window(1, 0)], .reset(1, [Code.proto])),
-        .init("6.9", "WINDOW_UPDATE of three bytes", [Frame(.windowUpdate, stream: 0, [0, 0, 1])], .goAway([Code.frameSize])),
-        .init("6.9", "WINDOW_UPDATE of five bytes", [Frame(.windowUpdate, stream: 0, [0, 0, 0, 0, 1])], .goAway([Code.frameSize])),
-        .init("6.9.1", "a connection's window beyond 2^31 - 1", [.window(0, 0x7fff_ffff), .window(0, 1)], .goAway([Code.flowControl])),
         .init(
-            "6.9.1", "a stream's window beyond 2^31 - 1", [open, .window(1, 0x7fff_ffff)], .reset(1, [Code.flowControl])),
+            "6.9", "WINDOW_UPDATE of three bytes", [Frame(.windowUpdate, stream: 0, [0, 0, 1])],
+            .goAway([Code.frameSize])),
+        .init(
+            "6.9", "WINDOW_UPDATE of five bytes", [Frame(.windowUpdate, stream: 0, [0, 0, 0, 0, 1])],
+            .goAway([Code.frameSize])),
+        .init(
+            "6.9.1", "a connection's window beyond 2^31 - 1", [.window(0, 0x7fff_ffff), .window(0, 1)],
+            .goAway([Code.flowControl])),
+        .init(
+            "6.9.1", "a stream's window beyond 2^31 - 1", [open, .window(1, 0x7fff_ffff)], .reset(1, [Code.flowControl])
+        ),
         .init(
             "6.9.1", "a connection's window of 2^31 - 1", [.window(0, 0x7fff_ffff - 65_535), get], .seen(getEvents)),
         .init(
@@ -107,22 +135,30 @@ enum FrameCases {
     ]
 
     private static let continuations: [ConformanceCase] = [
-        .init("6.10", "CONTINUATION on stream 0",
+        .init(
+            "6.10", "CONTINUATION on stream 0",
             [Frame(.headers, Frame.endStream, stream: 1, block), Frame(.continuation, Frame.endHeaders, stream: 0)],
             .goAway([Code.proto])),
-        .init("6.10", "CONTINUATION of another stream",
+        .init(
+            "6.10", "CONTINUATION of another stream",
             [Frame(.headers, Frame.endStream, stream: 1, block), Frame(.continuation, Frame.endHeaders, stream: 3)],
             .goAway([Code.proto])),
-        .init("6.10", "CONTINUATION after the end of the block",
+        .init(
+            "6.10", "CONTINUATION after the end of the block",
             [get, Frame(.continuation, Frame.endHeaders, stream: 1, block)], .goAway([Code.proto, Code.streamClosed])),
-        .init("6.10", "CONTINUATION after CONTINUATION with the end of the block",
+        .init(
+            "6.10", "CONTINUATION after CONTINUATION with the end of the block",
             FramingCases.split(block, size: 12) + [Frame(.continuation, Frame.endHeaders, stream: 1)],
             .goAway([Code.proto, Code.streamClosed])),
-        .init("6.10", "CONTINUATION after DATA", [open, .data(1, "a"), Frame(.continuation, Frame.endHeaders, stream: 1)],
+        .init(
+            "6.10", "CONTINUATION after DATA",
+            [open, .data(1, "a"), Frame(.continuation, Frame.endHeaders, stream: 1)],
             .goAway([Code.proto])),
-        .init("6.10", "PING inside a header block", [Frame(.headers, Frame.endStream, stream: 1, block), .ping],
+        .init(
+            "6.10", "PING inside a header block", [Frame(.headers, Frame.endStream, stream: 1, block), .ping],
             .goAway([Code.proto])),
-        .init("6.10", "SETTINGS inside a header block",
+        .init(
+            "6.10", "SETTINGS inside a header block",
             [Frame(.headers, Frame.endStream, stream: 1, block), .settings()], .goAway([Code.proto])),
     ]
 }

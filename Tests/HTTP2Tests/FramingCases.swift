@@ -25,7 +25,9 @@ enum FramingCases {
     }
 
     static let all: [ConformanceCase] = [
-        .init("3.4", "another preface", bytes: [UInt8]("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8), greets: false, .notHTTP2),
+        .init(
+            "3.4", "another preface", bytes: [UInt8]("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8), greets: false, .notHTTP2
+        ),
         .init(
             "3.4", "a preface with its last byte wrong", bytes: Fields.preface.dropLast() + [0x0d], greets: false,
             .notHTTP2),
@@ -36,18 +38,32 @@ enum FramingCases {
             "3.4", "preface and SETTINGS", bytes: Fields.preface + Frame.settings().bytes, greets: false,
             .answer(.settings)),
         .init("4.1", "a frame of an unknown type is passed over", [Frame(type: 0x16, [0, 0, 0]), whole], ok),
-        .init("4.1", "flags that are not defined are passed over", [.head(1, Fields.get, flags: 0xc0 & ~0x20), whole].prefix(1).map { $0 }, ok),
+        .init(
+            "4.1", "flags that are not defined are passed over",
+            [.head(1, Fields.get, flags: 0xc0 & ~0x20), whole].prefix(1).map { $0 }, ok),
         .init(
             "4.1", "the reserved bit of a stream's number is passed over",
-            [{ var frame = whole; frame.stream |= 0x8000_0000; return frame }()], ok),
-        .init("4.1", "PING with unknown flags is answered", [Frame(.ping, 0x16, [UInt8](repeating: 0, count: 8))], .answer(.ping)),
+            [
+                {
+                    var frame = whole; frame.stream |= 0x8000_0000; return frame
+                }()
+            ], ok),
+        .init(
+            "4.1", "PING with unknown flags is answered", [Frame(.ping, 0x16, [UInt8](repeating: 0, count: 8))],
+            .answer(.ping)),
         .init(
             "4.2", "DATA of 16,384 bytes",
-            [.head(1, Fields.post, ends: false), Frame(.data, Frame.endStream, stream: 1, [UInt8](repeating: 0x20, count: 16_384))],
+            [
+                .head(1, Fields.post, ends: false),
+                Frame(.data, Frame.endStream, stream: 1, [UInt8](repeating: 0x20, count: 16_384)),
+            ],
             .answer(.settings)),
         .init(
             "4.2", "DATA of 16,385 bytes",
-            [.head(1, Fields.post, ends: false), Frame(.data, Frame.endStream, stream: 1, [UInt8](repeating: 0x20, count: 16_385))],
+            [
+                .head(1, Fields.post, ends: false),
+                Frame(.data, Frame.endStream, stream: 1, [UInt8](repeating: 0x20, count: 16_385)),
+            ],
             .reset(1, [Code.frameSize])),
         .init(
             "4.2", "HEADERS of 16,385 bytes",
@@ -60,7 +76,10 @@ enum FramingCases {
             [Frame(.headers, 5, stream: 1, [0x82, 0x84, 0x86, 0x41, 0x8c, 0xff])], .goAway([Code.compression])),
         .init(
             "4.3", "a PRIORITY frame inside a header block",
-            [Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)), Frame(.priority, stream: 1, [0, 0, 0, 0, 16])],
+            [
+                Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)),
+                Frame(.priority, stream: 1, [0, 0, 0, 0, 16]),
+            ],
             .goAway([Code.proto])),
         .init(
             "4.3", "HEADERS of another stream inside a header block",
@@ -70,21 +89,27 @@ enum FramingCases {
         .init("4.3", "a block in frames of eight bytes", split(Fields.encode(Fields.get), size: 8), ok),
         .init(
             "4.3", "an empty CONTINUATION at the end",
-            [Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)), Frame(.continuation, Frame.endHeaders, stream: 1)],
+            [
+                Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)),
+                Frame(.continuation, Frame.endHeaders, stream: 1),
+            ],
             ok),
-        .init("4.3", "RFC 7541 §2.3.3: an index that isn't in the table", block([0x80 | 70]), .goAway([Code.compression])),
+        .init(
+            "4.3", "RFC 7541 §2.3.3: an index that isn't in the table", block([0x80 | 70]), .goAway([Code.compression])),
         .init("4.3", "RFC 7541 §6.1: index 0", block([0x80]), .goAway([Code.compression])),
         .init(
             "4.3", "RFC 7541 §4.2: a change of the table's size at the block's end", block([0x20]),
             .goAway([Code.compression])),
         .init(
             "4.3", "RFC 7541 §6.3: a table larger than SETTINGS_HEADER_TABLE_SIZE",
-            [Frame(.headers, 5, stream: 1, [0x3f, 0xe1, 0x3f] + Fields.encode(Fields.get))], .goAway([Code.compression])),
+            [Frame(.headers, 5, stream: 1, [0x3f, 0xe1, 0x3f] + Fields.encode(Fields.get))], .goAway([Code.compression])
+        ),
         .init(
             "4.3", "RFC 7541 §5.2: padding of more than seven bits",
             block([0x00, 0x01, 0x78, 0x82, 0x1f, 0xff]), .goAway([Code.compression])),
         .init(
-            "4.3", "RFC 7541 §5.2: padding with zeros", block([0x00, 0x01, 0x78, 0x81, 0x18]), .goAway([Code.compression])),
+            "4.3", "RFC 7541 §5.2: padding with zeros", block([0x00, 0x01, 0x78, 0x81, 0x18]),
+            .goAway([Code.compression])),
         .init(
             "4.3", "RFC 7541 §5.2: the symbol EOS",
             block([0x00, 0x01, 0x78, 0x84, 0xff, 0xff, 0xff, 0xff]), .goAway([Code.compression])),
@@ -96,7 +121,10 @@ enum FramingCases {
             [
                 Frame(
                     .headers, 5, stream: 1,
-                    [0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff])
+                    [
+                        0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4,
+                        0xff,
+                    ])
             ],
             .seen(["1 head GET / HTTP/1.1|host: www.example.com||", "1 end"])),
         .init(

@@ -20,30 +20,40 @@ enum MessageCases {
     static let all = bodies + names + values + connection + pseudo + targets + cookies + connects
 
     private static let bodies: [ConformanceCase] = [
-        .init("8.1", "a second HEADERS frame that doesn't end the stream",
+        .init(
+            "8.1", "a second HEADERS frame that doesn't end the stream",
             [.head(1, Fields.post, ends: false), .head(1, [("x", "y")], ends: false)], .reset(1, [Code.proto])),
-        .init("8.1", "trailers",
+        .init(
+            "8.1", "trailers",
             [.head(1, Fields.post, ends: false), .data(1, "a"), .head(1, [("x-sum", "5")])],
             .seen([open + "transfer-encoding: chunked|| …", "1 data a", "1 trailers x-sum: 5|", "1 end"])),
-        .init("8.1", "a pseudo-field in trailers",
+        .init(
+            "8.1", "a pseudo-field in trailers",
             [.head(1, Fields.post, ends: false), .head(1, [(":path", "/")])], .reset(1, [Code.proto])),
-        .init("8.1", "an unknown pseudo-field in trailers",
+        .init(
+            "8.1", "an unknown pseudo-field in trailers",
             [.head(1, Fields.post, ends: false), .head(1, [(":x", "/")])], .reset(1, [Code.proto])),
-        .init("8.1", "a field of the connection in trailers",
+        .init(
+            "8.1", "a field of the connection in trailers",
             [.head(1, Fields.post, ends: false), .head(1, [("connection", "close")])], .reset(1, [Code.proto])),
-        .init("8.1.1", "a body of the stated length", body("3", ["abc"]),
+        .init(
+            "8.1.1", "a body of the stated length", body("3", ["abc"]),
             .seen([open + "content-length: 3|| …", "1 data abc", "1 end"])),
         .init("8.1.1", "a body shorter than stated", body("4", ["abc"]), .reset(1, [Code.proto])),
         .init("8.1.1", "a body longer than stated", body("2", ["abc"]), .reset(1, [Code.proto])),
         .init("8.1.1", "a body in two frames longer than stated", body("3", ["ab", "cd"]), .reset(1, [Code.proto])),
         .init("8.1.1", "a stated length without a body", body("3", []), .reset(1, [Code.proto])),
-        .init("8.1.1", "a length of 0 without a body", body("0", []),
+        .init(
+            "8.1.1", "a length of 0 without a body", body("0", []),
             .seen([open + "content-length: 0||", "1 end"])),
         .init("8.1.1", "a length that is no number", body("3x", ["abc"]), .reset(1, [Code.proto])),
         .init("8.1.1", "a length with a sign", body("+3", ["abc"]), .reset(1, [Code.proto])),
-        .init("8.1.1", "two lengths",
-            [.head(1, Fields.post + [("content-length", "3"), ("content-length", "3")], ends: false)], .reset(1, [Code.proto])),
-        .init("8.1.1", "a body without a length is chunked", body(nil, ["abc"]),
+        .init(
+            "8.1.1", "two lengths",
+            [.head(1, Fields.post + [("content-length", "3"), ("content-length", "3")], ends: false)],
+            .reset(1, [Code.proto])),
+        .init(
+            "8.1.1", "a body without a length is chunked", body(nil, ["abc"]),
             .seen([open + "transfer-encoding: chunked|| …", "1 data abc", "1 end"])),
     ]
 
@@ -107,7 +117,8 @@ enum MessageCases {
         .malformed("8.3.1", "two host fields", with(":authority", nil) + [("host", "a"), ("host", "a")]),
         .passes("8.3.1", ":authority and the same host", get + [("host", "shop.example")], as: head),
         .passes("8.3.1", ":authority and the same host in capitals", get + [("host", "SHOP.example")], as: head),
-        .passes("8.3.1", "host instead of :authority", with(":authority", nil) + [("host", "shop.example")],
+        .passes(
+            "8.3.1", "host instead of :authority", with(":authority", nil) + [("host", "shop.example")],
             as: "GET /a?b=c HTTP/1.1|host: shop.example|"),
         .passes("8.3.1", "pseudo-fields in another order", get.reversed(), as: head),
         .passes("8.3.1", "https", with(":scheme", "https"), as: head),
@@ -121,34 +132,52 @@ enum MessageCases {
         .malformed("8.3.1", ":path without a slash", with(":path", "a")),
         .malformed("8.3.1", ":path in absolute form", with(":path", "http://other.example/")),
         .malformed("8.3.1", "* with GET", with(":path", "*")),
-        .passes("8.3.1", "* with OPTIONS",
+        .passes(
+            "8.3.1", "* with OPTIONS",
             [(":method", "OPTIONS"), (":scheme", "http"), (":authority", "shop.example"), (":path", "*")],
             as: "OPTIONS * HTTP/1.1|host: shop.example|"),
     ]
 
     private static let cookies: [ConformanceCase] = [
-        .passes("8.2.3", "crumbs of a cookie become one field", get + [("cookie", "a=b"), ("cookie", "c=d"), ("cookie", "e=f")],
+        .passes(
+            "8.2.3", "crumbs of a cookie become one field",
+            get + [("cookie", "a=b"), ("cookie", "c=d"), ("cookie", "e=f")],
             as: head + "cookie: a=b; c=d; e=f|"),
-        .passes("8.2.3", "crumbs with a field between them", get + [("cookie", "a=b"), ("x", "y"), ("cookie", "c=d")],
+        .passes(
+            "8.2.3", "crumbs with a field between them", get + [("cookie", "a=b"), ("x", "y"), ("cookie", "c=d")],
             as: head + "cookie: a=b; c=d|x: y|"),
     ]
 
     private static let connects: [ConformanceCase] = [
-        .passes("8.5", "CONNECT", [(":method", "CONNECT"), (":authority", "shop.example:443")],
+        .passes(
+            "8.5", "CONNECT", [(":method", "CONNECT"), (":authority", "shop.example:443")],
             as: "CONNECT shop.example:443 HTTP/1.1|host: shop.example:443|"),
-        .malformed("8.5", "CONNECT with :scheme and :path",
+        .malformed(
+            "8.5", "CONNECT with :scheme and :path",
             [(":method", "CONNECT"), (":scheme", "http"), (":authority", "a:1"), (":path", "/")]),
         .malformed("8.5", "CONNECT without :authority", [(":method", "CONNECT")]),
-        .init("8.5", "RFC 8441 §5: CONNECT for WebSocket",
-            [.head(1, [
-                (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/chat"),
-                (":authority", "shop.example"), ("sec-websocket-version", "13"),
-            ], ends: false)],
-            .seen(["1 head GET /chat HTTP/1.1|host: shop.example|upgrade: websocket|connection: upgrade|sec-websocket-version: 13|| …"])),
+        .init(
+            "8.5", "RFC 8441 §5: CONNECT for WebSocket",
+            [
+                .head(
+                    1,
+                    [
+                        (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/chat"),
+                        (":authority", "shop.example"), ("sec-websocket-version", "13"),
+                    ], ends: false)
+            ],
+            .seen([
+                "1 head GET /chat HTTP/1.1|host: shop.example|upgrade: websocket|connection: upgrade|sec-websocket-key: c2x1aWNlLWgyLXdzLWtleQ==|sec-websocket-version: 13|| …"
+            ])),
         .malformed("8.5", "RFC 8441 §4: :protocol with GET", [(":protocol", "websocket")] + get),
-        .malformed("8.5", "RFC 8441 §4: :protocol without :path",
+        .malformed(
+            "8.5", "RFC 8441 §4: :protocol without :path",
             [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "a")]),
-        .malformed("8.5", "RFC 8441 §4: :protocol with a line end",
-            [(":method", "CONNECT"), (":protocol", "websocket\r\nx: y"), (":scheme", "https"), (":authority", "a"), (":path", "/")]),
+        .malformed(
+            "8.5", "RFC 8441 §4: :protocol with a line end",
+            [
+                (":method", "CONNECT"), (":protocol", "websocket\r\nx: y"), (":scheme", "https"), (":authority", "a"),
+                (":path", "/"),
+            ]),
     ]
 }

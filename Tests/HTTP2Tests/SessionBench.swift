@@ -8,12 +8,14 @@ final class SessionBench {
     let session: Session
     private let events: UnsafeMutablePointer<EventQueue>
     private let pool: UnsafeMutablePointer<BufferPool>
-    private let scratch = FieldScratch()
+    private var scratch = FieldScratch()
     private var output = Buffer()
     var now: UInt64 = 1_000_000_000
     /// In the order of their coming, as text.
     private(set) var seen: [String] = []
     private(set) var frames: [Frame] = []
+    /// Heads and trailer sections as they came.
+    private(set) var blocks: [[UInt8]] = []
     private(set) var outcome = Session.Outcome.fine
     /// The record of each stream that has sent a head.
     private(set) var records: [Int32: UInt32] = [:]
@@ -49,10 +51,11 @@ final class SessionBench {
         while !rest.isEmpty {
             let part = [UInt8](rest.prefix(piece))
             rest = rest.dropFirst(piece)
-            outcome = part.withUnsafeBufferPointer {
-                session.receive($0.baseAddress!, $0.count, now: now, &pool.pointee)
+            // Events of bodies refer to the bytes.
+            part.withUnsafeBufferPointer {
+                outcome = session.receive($0.baseAddress!, $0.count, now: now, &pool.pointee)
+                while let event = events.pointee.next() { note(event) }
             }
-            while let event = events.pointee.next() { note(event) }
             flush()
             guard outcome == .fine else { return }
         }
@@ -82,7 +85,10 @@ final class SessionBench {
         case .end: seen.append("\(event.stream) end")
         case .reset:
             seen.append("\(event.stream) reset \(event.code)")
-            if isCurrent { session.release(event.record) }
+            if isCurrent {
+                session.release(event.record)
+                records[event.stream] = nil
+            }
         case .writable: seen.append("\(event.stream) writable")
         case .allWritable: break
         case .goAway: seen.append("goaway")
@@ -94,10 +100,10 @@ final class SessionBench {
     }
 
     private func text(_ buffer: inout Buffer) -> String {
-        let text = String(
-            decoding: UnsafeBufferPointer(start: buffer.bytes, count: buffer.count), as: UTF8.self)
+        let bytes = [UInt8](UnsafeBufferPointer(start: buffer.bytes, count: buffer.count))
         pool.pointee.empty(&buffer)
-        return text.replacing("\r\n", with: "|")
+        blocks.append(bytes)
+        return String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "|")
     }
 
     // MARK: answering
@@ -129,7 +135,7 @@ final class SessionBench {
         precondition(outcome == .complete, "\(outcome)")
         return bytes.withUnsafeBufferPointer {
             session.respond(
-                records[stream]!, status: parsed.status, fields, $0.baseAddress!, endsStream: endsStream, scratch)
+                records[stream]!, status: parsed.status, fields, $0.baseAddress!, endsStream: endsStream, &scratch)
         }
     }
 
@@ -155,6 +161,10 @@ final class SessionBench {
 
     func reset(of stream: UInt32) -> UInt32? {
         frames.first { $0.kind == .reset && $0.stream == stream }?.number(at: 0)
+    }
+
+    func isOpen(_ stream: Int32) -> Bool {
+        records[stream].map { !session.isClosed($0) } ?? false
     }
 
     func heads() -> [String] { seen.filter { $0.contains(" head ") } }

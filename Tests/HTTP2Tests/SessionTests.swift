@@ -157,9 +157,12 @@ struct SessionTests {
         #expect(bench.session.isOver)
     }
 
-    @Test("the urgency that a request asks for (RFC 9218 §4.1)", arguments: [
-        ("u=0", 0), ("u=7", 7), ("i, u=5", 5), ("u=1;x, i", 1), ("u=8", 3), ("u=12", 3), ("U=1", 3), ("", 3), ("u=1,u=2", 2),
-    ])
+    @Test(
+        "the urgency that a request asks for (RFC 9218 §4.1)",
+        arguments: [
+            ("u=0", 0), ("u=7", 7), ("i, u=5", 5), ("u=1;x, i", 1), ("u=8", 3), ("u=12", 3), ("U=1", 3), ("", 3),
+            ("u=1,u=2", 2),
+        ])
     func urgency(value: String, expected: UInt8) {
         let bench = SessionBench()
         bench.receive([.head(1, Fields.get + [("priority", value)])])

@@ -26,7 +26,8 @@ enum StreamCases {
             .goAway([Code.proto, Code.streamClosed])),
         .init(
             "5.1", "half-closed (remote): WINDOW_UPDATE and PRIORITY are allowed",
-            [halfClosed, .window(1, 5), Frame(.priority, stream: 1, [0, 0, 0, 0, 16])], .seen(getEvents + ["1 writable"])),
+            [halfClosed, .window(1, 5), Frame(.priority, stream: 1, [0, 0, 0, 0, 16])],
+            .seen(getEvents + ["1 writable"])),
         .init(
             "5.1", "closed by RST_STREAM: DATA is not passed on", [open, .reset(1), .data(1, "a", ends: true)],
             .seen([openEvent, "1 reset 8"])),
@@ -72,11 +73,16 @@ enum StreamCases {
         .init(
             "5.4.2", "other streams go on after a stream error",
             [.head(1, [(":method", "GET")]), .head(3, Fields.get)], .reset(1, [Code.proto])),
-        .init("5.5", "an unknown frame on a stream is passed over", [open, Frame(type: 0xfe, stream: 1, [1]), .data(1, "a")],
+        .init(
+            "5.5", "an unknown frame on a stream is passed over",
+            [open, Frame(type: 0xfe, stream: 1, [1]), .data(1, "a")],
             .seen([openEvent, "1 data a"])),
         .init(
             "5.5", "an unknown frame inside a header block",
-            [Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)), Frame(type: 0x16, stream: 1, [0])],
+            [
+                Frame(.headers, Frame.endStream, stream: 1, Fields.encode(Fields.get)),
+                Frame(type: 0x16, stream: 1, [0]),
+            ],
             .goAway([Code.proto])),
     ]
 }

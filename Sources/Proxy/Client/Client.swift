@@ -15,6 +15,8 @@ struct Client: BitwiseCopyable {
         case head
         /// A request is under way.
         case exchange
+        /// It speaks HTTP/2: its streams are clients of their own.
+        case session
         /// The last response is sent; what the client still sends is thrown away, so that it can read the answer
         /// (RFC 9112 §9.6).
         case lingering
@@ -23,6 +25,7 @@ struct Client: BitwiseCopyable {
     /// The listener of a relayed connection before its PROXY protocol header.
     static let unknownListener = UInt32.max
 
+    /// -1: it is a stream.
     var descriptor: CInt
     var slot: UInt32 = 0
     var phase: Phase = .idle
@@ -49,6 +52,10 @@ struct Client: BitwiseCopyable {
     /// Bytes that it had acknowledged then.
     var blockedAcknowledged: UInt64 = 0
     var exchange = Client.noExchange
+    /// Its HTTP/2 session; `ClientSession.none` for a connection of HTTP/1.1.
+    var session = ClientSession.none
+    /// The stream that it is, in place of a connection; `ClientStream.none` for a connection.
+    var stream = ClientStream.none
     /// The listener's number.
     var listener: UInt32
     var address: IPEndpoint

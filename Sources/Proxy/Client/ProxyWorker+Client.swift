@@ -70,6 +70,7 @@ extension ProxyWorker {
             guard unsafe flush(client) else { return }
         }
         switch unsafe client.pointee.phase {
+        case .session: unsafe continueSession(client)
         case .idle, .head, .proxyHeader:
             if unsafe client.pointee.output.isHeld { return }
             if unsafe client.pointee.phase == .idle && !client.pointee.input.isEmpty {
@@ -90,7 +91,12 @@ extension ProxyWorker {
             {
                 unsafe pumpRequest(exchange)
             }
-        case .lingering: unsafe linger(client)
+        case .lingering:
+            if unsafe client.pointee.stream != ClientStream.none {
+                unsafe finishStream(client)
+            } else {
+                unsafe linger(client)
+            }
         }
     }
 
@@ -106,7 +112,7 @@ extension ProxyWorker {
                 unsafe refuse(client, .headTooLarge)
                 return
             }
-            switch unsafe Socket.receive(client.pointee.descriptor, client.pointee.input.tail, room) {
+            switch unsafe receive(client, client.pointee.input.tail, room) {
             case .bytes(let count):
                 unsafe client.pointee.input.end += count
                 statistics.bytesIn &+= UInt64(count)
@@ -135,7 +141,7 @@ extension ProxyWorker {
 
     /// Adds the descriptor to the poller, which reports at once what is ready already.
     mutating func arm(_ client: ClientPointer) {
-        guard unsafe !client.pointee.isArmed else { return }
+        guard unsafe !client.pointee.isArmed && client.pointee.descriptor >= 0 else { return }
         unsafe client.pointee.isArmed = true
         do {
             unsafe try poller.add(client.pointee.descriptor, token(of: client), client.pointee.interest)
@@ -191,6 +197,7 @@ extension ProxyWorker {
         case .incomplete:
             unsafe client.pointee.scanned = client.pointee.input.count
             unsafe awaitHead(client)
+        case .failed(.unsupportedVersion) where unsafe isPreface(client): unsafe beginSession(client)
         case .failed(let error): unsafe refuse(client, error)
         }
     }
@@ -224,6 +231,7 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether all of it is sent and the client goes on.
     mutating func flush(_ client: ClientPointer) -> Bool {
+        if unsafe client.pointee.stream != ClientStream.none { return unsafe flushOnStream(client) }
         while unsafe !client.pointee.output.isEmpty {
             switch unsafe Socket.send(
                 client.pointee.descriptor, client.pointee.output.bytes, client.pointee.output.count)
@@ -251,6 +259,9 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the connection still works.
     mutating func sendComposed(_ client: ClientPointer, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int) -> Int {
+        if unsafe client.pointee.stream != ClientStream.none {
+            return unsafe sendComposedOnStream(client, body, bodyCount)
+        }
         var sent = 0
         let headCount = writer.count
         if unsafe !client.pointee.output.isHeld {
@@ -287,6 +298,10 @@ extension ProxyWorker {
     /// - Parameter mayBeSending: The client hasn't said that this was its last request. Others may be on their way, and
     ///   closing with bytes unread would take what is left of the response along (RFC 9112 §9.6).
     mutating func continueAfterResponse(_ client: ClientPointer, persists: Bool, mayBeSending: Bool = false) {
+        guard unsafe client.pointee.stream == ClientStream.none else {
+            unsafe endStream(client)
+            return
+        }
         guard persists else {
             unsafe endClient(client, mayBeSending: mayBeSending)
             return
@@ -307,6 +322,10 @@ extension ProxyWorker {
     /// Closes after everything composed is sent. If the client may still be sending, its bytes are read and thrown away
     /// for a while: closing at once would reset the connection and could take the answer with it.
     mutating func endClient(_ client: ClientPointer, mayBeSending: Bool = false) {
+        guard unsafe client.pointee.stream == ClientStream.none else {
+            unsafe endStream(client)
+            return
+        }
         guard unsafe mayBeSending || client.pointee.output.isHeld || !client.pointee.input.isEmpty else {
             unsafe closeClient(client)
             return
@@ -356,6 +375,11 @@ extension ProxyWorker {
     }
 
     mutating func closeClient(_ client: ClientPointer) {
+        guard unsafe client.pointee.stream == ClientStream.none else {
+            unsafe closeStream(client)
+            return
+        }
+        if unsafe client.pointee.session != ClientSession.none { unsafe endSession(client) }
         unsafe leaveSource(client)
         let listener = unsafe client.pointee.listener
         if listener != Client.unknownListener { listenerClients[Int(listener)] -= 1 }

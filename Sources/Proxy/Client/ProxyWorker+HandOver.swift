@@ -120,7 +120,7 @@ extension ProxyWorker {
         _ connection: HandedOverConnection, besides taken: Int, _ listeners: borrowing InlineArray<64, UInt32>
     ) -> UInt32? {
         guard !isDraining, let site = unsafe site,
-            unsafe clients.count + taken < site.pointee.connectionCountMax,
+            unsafe connectionCount + taken < site.pointee.connectionCountMax,
             let listener = unsafe site.pointee.tables.pointee.listener(nameHash: connection.listener)
         else { return nil }
         let number = unsafe site.pointee.tables.pointee.listeners[listener].number

@@ -8,7 +8,11 @@ extension ProxyWorker {
     /// becomes the client's and the exchange is over; if not, the endpoint waits as the client does.
     mutating func takeRest(_ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer) {
         let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
-        guard unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld else { return }
+        // A stream's rest couldn't wait without its exchange, which knows where it ends.
+        guard
+            unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld
+                && client.pointee.stream == ClientStream.none
+        else { return }
         var rest = unsafe exchange.pointee.response
         guard unsafe fillBuffer(connection) else {
             unsafe abandon(exchange, status: exchange.pointee.status)

@@ -12,7 +12,7 @@ extension ProxyWorker {
         let exchange = unsafe exchanges[client.pointee.exchange]
         guard unsafe exchange.pointee.stage == .relaying && !exchange.pointee.isTunnel else { return }
         unsafe client.pointee.blockedSince = now
-        unsafe client.pointee.blockedAcknowledged = Socket.acknowledgedBytes(client.pointee.descriptor)
+        unsafe client.pointee.blockedAcknowledged = acknowledgedBytes(client)
         unsafe setDeadline(client, now + exchange.pointee.limits.pointee.writeNanoseconds)
     }
 
@@ -26,7 +26,7 @@ extension ProxyWorker {
             unsafe exchange.pointee.trace.termination = isTunnel ? .tunnelIdle : .endpointTimeout
             return false
         }
-        let acknowledged = unsafe Socket.acknowledgedBytes(client.pointee.descriptor)
+        let acknowledged = unsafe acknowledgedBytes(client)
         guard unsafe acknowledged > client.pointee.blockedAcknowledged else {
             unsafe exchange.pointee.trace.termination = .clientTimeout
             statistics.limitedWrites &+= 1

@@ -14,6 +14,8 @@ struct BodyProgress: BitwiseCopyable {
     private var passed = 0
     /// Bytes behind those that are left out: a chunk extension.
     private var skipped = 0
+    /// The bytes that were left out last are of the trailer section; only where chunk framing is.
+    private(set) var skipsTrailers = false
     /// Chunk framing is left out.
     private let dropsFraming: Bool
     /// Everything is passed on.
@@ -53,6 +55,7 @@ struct BodyProgress: BitwiseCopyable {
         let span = unsafe Span(_unsafeStart: bytes, count: count)
         if dropsFraming {
             if passed > 0 { return .send(min(passed, count)) }
+            skipsTrailers = decoder.isInTrailers
             switch decoder.step(span, from: 0) {
             case .data(let data):
                 passed = data
@@ -96,6 +99,12 @@ struct BodyProgress: BitwiseCopyable {
                 if passed == 0 && decoder.hasEnded { isComplete = true }
             }
         }
+    }
+
+    /// Whether the next `count` bytes that are passed on are the last ones, as far as that is known before they are.
+    func isLast(_ count: Int) -> Bool {
+        if case .length = framing { return remaining == UInt64(count) }
+        return false
     }
 
     /// Why the body is malformed.

@@ -63,6 +63,8 @@ struct Exchange: BitwiseCopyable {
     var isInPacedList = false
     /// Something of a response has been sent: the exchange can't be answered otherwise any more.
     var hasAnswered = false
+    /// Bodies go through memory of this process, and not by splice: a side isn't a plain socket, or messages are small.
+    var isCopied = false
     /// The endpoint has switched protocols: bytes go both ways until one side closes.
     var isTunnel = false
     /// The client keeps its connection afterwards.

@@ -84,7 +84,8 @@ extension ProxyWorker {
         var texts = AccessTexts()
         unsafe record.startedAt = client.pointee.headBeganAt
         record.duration = now &- record.startedAt
-        record.minorVersion = head.minorVersion
+        unsafe record.minorVersion =
+            client.pointee.stream == ClientStream.none ? head.minorVersion : AccessRecord.http2
         record.methodLength = UInt16(truncatingIfNeeded: head.methodLength)
         let isOrigin = head.originLength > 0
         record.pathStart = UInt16(truncatingIfNeeded: isOrigin ? head.originStart : head.targetStart)

@@ -58,6 +58,7 @@ extension ProxyWorker {
         let pointer = unsafe exchanges[slot]
         unsafe pointer.pointee.slot = slot
         if isLast { unsafe pointer.pointee.clientPersists = false }
+        if unsafe client.pointee.stream != ClientStream.none { unsafe pointer.pointee.isCopied = true }
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
@@ -255,7 +256,7 @@ extension ProxyWorker {
         unsafe dropConnection(exchange)
         unsafe release(exchange)
         // A response cut short must look cut short, also when its length isn't stated.
-        unsafe Socket.setReset(client.pointee.descriptor)
+        if unsafe client.pointee.descriptor >= 0 { unsafe Socket.setReset(client.pointee.descriptor) }
         unsafe closeClient(client)
     }
 

@@ -18,7 +18,7 @@ extension ProxyWorker {
                     continue
                 }
                 guard !isDraining, let site = unsafe site,
-                    unsafe clients.count < site.pointee.connectionCountMax
+                    unsafe connectionCount < site.pointee.connectionCountMax
                 else {
                     // Closed before the header is read: the forwarder tries the next node.
                     statistics.refused &+= 1

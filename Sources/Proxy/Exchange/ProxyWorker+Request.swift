@@ -199,7 +199,7 @@ extension ProxyWorker {
     private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
         if unsafe exchange.pointee.retry.keepsBody { unsafe makeRoomForKept(exchange) }
         let keepsBody = unsafe exchange.pointee.retry.keepsBody
-        let plain = unsafe exchange.pointee.isTunnel || keepsBody ? 0 : exchange.pointee.request.spliceable
+        let plain = unsafe exchange.pointee.isCopied || keepsBody ? 0 : exchange.pointee.request.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
             if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
                 unsafe exchange.pointee.requestPipe = pipe
@@ -216,7 +216,7 @@ extension ProxyWorker {
         }
         if unsafe client.pointee.input.start > 0 { unsafe client.pointee.input.compact() }
         let room = unsafe client.pointee.input.room
-        switch unsafe Socket.receive(client.pointee.descriptor, client.pointee.input.tail, room) {
+        switch unsafe receive(client, client.pointee.input.tail, room) {
         case .bytes(let count):
             unsafe client.pointee.input.end += count
             statistics.bytesIn &+= UInt64(count)

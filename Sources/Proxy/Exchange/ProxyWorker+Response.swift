@@ -113,7 +113,8 @@ extension ProxyWorker {
         let client = unsafe clients[exchange.pointee.client]
         let isTunnel = unsafe head.status == 101 || head.opensTunnel(answering: exchange.pointee.head.method)
         let framing = unsafe isTunnel ? .untilClose : head.framing(answering: exchange.pointee.head.method)
-        let dropsFraming = unsafe framing == .chunked && exchange.pointee.head.minorVersion == 0
+        let isStream = unsafe client.pointee.stream != ClientStream.none
+        let dropsFraming = unsafe framing == .chunked && (exchange.pointee.head.minorVersion == 0 || isStream)
         // An answer that comes before the whole request ends the connection: the rest may never come.
         let persists =
             unsafe exchange.pointee.clientPersists && framing != .untilClose && !dropsFraming && !isDraining
@@ -239,7 +240,7 @@ extension ProxyWorker {
                 connection.pointee.input.bytes, connection.pointee.input.count)
             {
             case .send(let count):
-                switch unsafe Socket.send(client.pointee.descriptor, connection.pointee.input.bytes, count) {
+                switch unsafe send(client, connection.pointee.input.bytes, count) {
                 case .bytes(let sent):
                     statistics.bytesOut &+= UInt64(sent)
                     unsafe exchange.pointee.response.advance(sent)
@@ -250,7 +251,11 @@ extension ProxyWorker {
                     unsafe clientBroke(client)
                     return false
                 }
-            case .skip(let count): unsafe connection.pointee.input.consume(count)
+            case .skip(let count):
+                if unsafe exchange.pointee.response.skipsTrailers && client.pointee.stream != ClientStream.none {
+                    unsafe keepTrailers(client, connection.pointee.input.bytes, count)
+                }
+                unsafe connection.pointee.input.consume(count)
             case .wait: return true
             case .malformed:
                 unsafe bodyMalformed(exchange)
@@ -271,7 +276,7 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the pump goes on.
     private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
-        let plain = unsafe exchange.pointee.isTunnel ? 0 : exchange.pointee.response.spliceable
+        let plain = unsafe exchange.pointee.isCopied ? 0 : exchange.pointee.response.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
             unsafe takeResponsePipe(exchange)
         {

@@ -7,12 +7,16 @@ extension ProxyWorker {
     /// The endpoint has switched protocols. What the client sent behind its request is the new protocol's.
     mutating func beginTunnel(_ exchange: ExchangePointer) {
         unsafe exchange.pointee.isTunnel = true
+        unsafe exchange.pointee.isCopied = true
         unsafe exchange.pointee.request = BodyProgress(.untilClose)
         unsafe exchange.pointee.clientPersists = false
         unsafe exchange.pointee.endpointPersists = false
         let client = unsafe clients[exchange.pointee.client]
         // Bytes behind the request may be there already, and no edge tells of them.
         unsafe client.pointee.isReadable = true
+        if unsafe client.pointee.stream != ClientStream.none {
+            unsafe streams[client.pointee.stream].pointee.isChunked = false
+        }
         // `timeout.request` bounds the request, which is over.
         unsafe client.pointee.exchangeDeadline = .max
         unsafe arm(client)

@@ -18,6 +18,8 @@ struct RequestFacts {
     var listener: Bytes
     /// `Forwarded` is sent as well.
     var statesForwarded: Bool
+    /// It came by HTTP/2.
+    var isHTTP2 = false
 }
 
 /// Writes the head that goes to the endpoint.
@@ -207,7 +209,9 @@ enum RequestComposer {
             out.append("\r\n")
         }
         if !replaced.contains(.via) {
-            out.append(head.minorVersion == 0 ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n")
+            out.append(
+                facts.isHTTP2
+                    ? "Via: 2.0 sluice\r\n" : head.minorVersion == 0 ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n")
         }
     }
 

@@ -127,17 +127,22 @@ extension ProxyWorker {
         guard !isDraining else { return }
         isDraining = true
         hasReportedDrained = false
+        announceShutdowns()
         wheel.set(Timer.drainGraceID, at: now + WorkerLimits.drainGraceNanoseconds)
     }
 
     /// The grace is over: idle connections, which had no request on its way, are closed.
     mutating func closeIdleClients() {
         guard isDraining else { return }
+        shutDownSessions()
         for slot in 0..<clients.slotLimit {
             guard let client = unsafe clients.occupied(slot), unsafe client.pointee.phase == .idle else { continue }
             unsafe closeClient(client)
         }
     }
+
+    /// Connections from clients: those who are clients, and no stream of one.
+    var connectionCount: Int { clients.count - streams.count }
 
     mutating func reportDrainedIfSo() {
         guard !hasReportedDrained, clients.count == 0 else { return }
@@ -158,7 +163,7 @@ extension ProxyWorker {
                     [.init("role", "proxy"), .init("listener", name), .init("state", "open")],
                     Double(listenerClients[number])))
         }
-        samples.append(Sample("sluice_node_connections", [], Double(clients.count)))
+        samples.append(Sample("sluice_node_connections", [], Double(connectionCount)))
         samples.append(Sample("sluice_node_buffers", [], Double(buffers.used)))
         samples += statistics.malformed.samples()
         samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
@@ -182,6 +187,7 @@ extension ProxyWorker {
         appendQueues(compiled.queueNames, to: &samples)
         appendShortages(to: &samples)
         appendLimitSamples(to: &samples)
+        statistics.http2.append(open: sessions.count, streams.count, to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
         return samples
     }

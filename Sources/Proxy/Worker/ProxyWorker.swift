@@ -3,6 +3,7 @@ import CLinux
 import EventLoop
 import Glibc
 import HTTP1
+import HTTP2
 import HTTPMessage
 import NodeAgent
 import NodeLink
@@ -68,6 +69,8 @@ struct ProxyWorker: ~Copyable {
     var listenerClients: [Int] = []
     var exchanges = Slab<Exchange>()
     var connections = Slab<EndpointConnection>()
+    var sessions = Slab<ClientSession>()
+    var streams = Slab<ClientStream>()
     var wheel: TimerWheel
     var buffers = BufferPool(blocksMax: WorkerLimits.bufferBlocksMax)
     var pipes = PipePool()
@@ -99,6 +102,10 @@ struct ProxyWorker: ~Copyable {
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
     var ready: [Token] = []
+    /// Sessions whose frames are sent at the end of the turn.
+    var sessionsToFlush: [UInt32] = []
+    let sessionEvents: UnsafeMutablePointer<EventQueue>
+    var sessionFields = FieldScratch()
     /// Exchanges whose bulk is looked at once a beat, and when the next one is.
     var paced: [Token] = []
     var nextBeatAt: UInt64 = 0
@@ -126,6 +133,8 @@ struct ProxyWorker: ~Copyable {
         random = RandomSource(seed: generator.next())
         unsafe endpoints = .allocate(capacity: 1)
         unsafe poolFigures = .allocate(capacity: 1)
+        unsafe sessionEvents = .allocate(capacity: 1)
+        unsafe sessionEvents.initialize(to: EventQueue())
         unsafe site = nil
     }
 
@@ -171,6 +180,11 @@ struct ProxyWorker: ~Copyable {
             while !queuesToServe.isEmpty || !heldBackToServe.isEmpty {
                 serveQueues()
                 serveHeldBack()
+            }
+            if !sessionsToFlush.isEmpty {
+                flushSessions()
+                sessions.reclaim()
+                streams.reclaim()
             }
             clients.reclaim()
             exchanges.reclaim()

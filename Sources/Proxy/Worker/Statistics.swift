@@ -66,6 +66,7 @@ struct Statistics: ~Copyable {
     var limitedSources: UInt64 = 0
     var limitedRequests: UInt64 = 0
     var limitedWrites: UInt64 = 0
+    var http2 = HTTP2Counts()
 
     init() {
         unsafe series = .allocate(capacity: seriesCapacity)

@@ -80,6 +80,7 @@ struct AccessLineFormat {
             switch record.minorVersion {
             case AccessRecord.noVersion: out.append("null")
             case 0: out.append("\"HTTP/1.0\"")
+            case AccessRecord.http2: out.append("\"HTTP/2.0\"")
             default: out.append("\"HTTP/1.1\"")
             }
         case .status: out.append(decimal: UInt64(record.status))
@@ -135,7 +136,7 @@ struct AccessLineFormat {
     /// The last part of a request line; nothing where that is in the text already.
     private static func append(version: UInt8, to out: inout LineBuffer) {
         guard version != AccessRecord.noVersion else { return }
-        out.append(version == 0 ? " HTTP/1.0" : " HTTP/1.1")
+        out.append(version == AccessRecord.http2 ? " HTTP/2.0" : version == 0 ? " HTTP/1.0" : " HTTP/1.1")
     }
 
     private static func append(_ address: IPEndpoint, to out: inout LineBuffer) {

@@ -10,6 +10,8 @@ package struct AccessRecord: BitwiseCopyable, Sendable {
     package static let never = UInt64.max
     /// `minorVersion` of a request whose first line could not be read.
     package static let noVersion: UInt8 = 0xff
+    /// `minorVersion` of a request that came by HTTP/2.
+    package static let http2: UInt8 = 20
 
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     package var startedAt: UInt64 = 0

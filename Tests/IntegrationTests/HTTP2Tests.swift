@@ -1,0 +1,180 @@
+import Foundation
+import TestKit
+import Testing
+
+extension IntegrationTests {
+    /// Clients that are not ours: curl, nghttp, h2load (all on nghttp2), and frames made by hand.
+    @Suite("HTTP/2 on plain listeners, by prior knowledge")
+    struct HTTP2Tests {
+        private let prior = ["--http2-prior-knowledge"]
+
+        private func withSite(
+            route: String = "", top: String = "", answer: (@Sendable (ReceivedRequest) throws -> EndpointAnswer)? = nil,
+            _ body: (UInt16, HTTPEndpoint, Site) throws -> Void
+        ) throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http(answer: answer), try Ports.unused())
+                let site = try lab.site(SiteText.http(port, to: [app.address], nodes: 1, route: route, top: top))
+                try body(port, app, site)
+            }
+        }
+
+        @Test("GET, HEAD and POST reach the endpoint as HTTP/1.1")
+        func methods() throws {
+            try withSite { port, app, site in
+                let url = "http://127.0.0.1:\(port)"
+                let get = try Curl.request("\(url)/a?b=c", fields: ["X-Test: 1", "Cookie: a=b"], arguments: prior)
+                #expect(get.head.startLine.hasPrefix("HTTP/2 200"), "\(get)")
+                #expect(get.text == "app")
+                let head = try Curl.request("\(url)/h", method: "HEAD", arguments: prior)
+                #expect(head.status == 200 && head.body.isEmpty && head.exitCode == 0, "\(head)")
+                #expect(head.head["content-length"] == "3")
+                let sized = try Curl.request("\(url)/p", body: Data("hello".utf8), arguments: prior)
+                #expect(sized.status == 200, "\(sized)")
+                let received = app.requests
+                #expect(received.map(\.head.startLine).prefix(3) == ["GET /a?b=c HTTP/1.1", "HEAD /h HTTP/1.1", "POST /p HTTP/1.1"])
+                #expect(received[0].head["host"] == "127.0.0.1:\(port)")
+                #expect(received[0].head["x-test"] == "1" && received[0].head["cookie"] == "a=b")
+                #expect(received[0].head["via"] == "2.0 sluice")
+                #expect(received[0].head["x-forwarded-for"] == "127.0.0.1")
+                #expect(received[2].text == "hello")
+                try Eventually.holds("the streams are counted") {
+                    try site.metric("sluice_http2_streams_total") == 3 && site.metric("sluice_http2_streams") == 0
+                }
+            }
+        }
+
+        @Test("an unknown route, a refused head and a route's own answer are HTTP/2 answers")
+        func ownAnswers() throws {
+            try withSite(route: "match: {path: {prefix: /app}}", top: "limits: {head: 4KiB}") { port, _, _ in
+                let url = "http://127.0.0.1:\(port)"
+                let unknown = try Curl.request("\(url)/x", arguments: prior)
+                #expect(unknown.status == 404 && unknown.text.contains("404"), "\(unknown)")
+                #expect(unknown.head["connection"] == nil)
+                let large = try Curl.request(
+                    "\(url)/app", fields: ["X-Large: \(String(repeating: "a", count: 5000))"], arguments: prior)
+                #expect(large.status == 431, "\(large)")
+                #expect(try Curl.request("\(url)/app", arguments: prior).status == 200)
+            }
+        }
+
+        @Test("a large body arrives whole, both ways")
+        func largeBodies() throws {
+            let text = (0..<300_000).map { String(1_000_000_000 + $0) }.joined()
+            let large = Data(text.utf8)
+            try withSite(answer: { request in
+                guard request.head.method == "GET" else {
+                    return .response("\(request.body.count) \(request.body == large)")
+                }
+                return .response(text)
+            }) { port, _, _ in
+                let url = "http://127.0.0.1:\(port)/"
+                let down = try Curl.request(url, arguments: prior)
+                #expect(down.exitCode == 0 && down.body == large, "\(down.body.count) bytes, \(down.errors)")
+                let up = try Curl.request(url, method: "POST", body: large, arguments: prior)
+                #expect(up.text == "3000000 true", "\(up)")
+            }
+        }
+
+        @Test("trailers pass both ways, and a chunked body has lost its frame")
+        func trailers() throws {
+            try withSite(answer: { _ in
+                .raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n")
+            }) { port, app, _ in
+                let directory = try TemporaryDirectory()
+                try directory.write("hello", to: "body")
+                let result = try Command.run([
+                    "nghttp", "--verbose", "--no-content-length", "--data", directory.file("body"), "--trailer", "x-mine: 7",
+                    "http://127.0.0.1:\(port)/",
+                ])
+                #expect(result.text.contains("x-sum: 6"), "\(result)")
+                #expect(!result.text.contains("transfer-encoding"), "\(result)")
+                #expect(app.endpoint.receivedText.lowercased().contains("transfer-encoding: chunked"))
+                #expect(app.endpoint.receivedText.contains("5\r\nhello\r\n0\r\nx-mine: 7\r\n\r\n"), "\(app.endpoint.receivedText)")
+            }
+        }
+
+        @Test("interim responses pass")
+        func interim() throws {
+            try withSite(answer: { _ in
+                .raw("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            }) { port, _, _ in
+                let result = try Command.run(["nghttp", "--verbose", "http://127.0.0.1:\(port)/"])
+                #expect(result.text.contains(":status: 103") && result.text.contains(":status: 200"), "\(result)")
+            }
+        }
+
+        @Test("ten connections with 32 streams each: every request is answered")
+        func load() throws {
+            try withSite { port, app, site in
+                let text = try Command.succeed([
+                    "h2load", "--requests=4000", "--clients=10", "--max-concurrent-streams=32", "http://127.0.0.1:\(port)/",
+                ], within: .seconds(60))
+                #expect(text.contains("4000 succeeded, 0 failed, 0 errored, 0 timeout"), "\(text)")
+                #expect(app.requests.count == 4000)
+                try Eventually.holds("nothing is left") {
+                    try site.metric("sluice_http2_connections") == 0 && site.metric("sluice_node_buffers") == 0
+                        && site.metric("sluice_node_connections") == 0
+                }
+                #expect(try site.metric("sluice_requests_total", ["code": "200"]) == 4000)
+            }
+        }
+
+        @Test("a client that gives up takes its request away from the endpoint")
+        func cancel() throws {
+            try Lab.run { lab in
+                let ended = Gate()
+                let endpoint = try lab.scripted { connection in
+                    while try !connection.receive().isEmpty {}
+                    ended.open()
+                }
+                let port = try Ports.unused()
+                let site = try lab.site(SiteText.http(port, to: [endpoint.address], nodes: 1))
+                let client = try RawHTTP2(port)
+                try client.send(client.get(1))
+                try Eventually.holds("the request is there") { endpoint.receivedText.contains("\r\n\r\n") }
+                try client.send(client.reset(1))
+                try ended.wait()
+                try Eventually.holds("it is counted") { try site.metric("sluice_requests_total", ["code": "499"]) == 1 }
+                // The connection goes on.
+                try client.send(client.ping())
+                try client.waitForFrame(type: 6)
+            }
+        }
+
+        @Test("a stream that isn't read holds its endpoint back, and no other stream")
+        func backPressure() throws {
+            let large = String(repeating: "x", count: 20_000_000)
+            try withSite(answer: { request in
+                guard request.head.target == "/large" else { return .response("small") }
+                return .response(large)
+            }) { port, _, site in
+                let client = try RawHTTP2(port)
+                try client.send(client.get(1, path: "/large"))
+                // 65,535 bytes are what it lets the proxy send, of all streams.
+                try client.waitForData(65_535)
+                try client.send(client.window(0, 1_000_000))
+                try client.send(client.get(3, path: "/small"))
+                try client.waitForEnd(of: 3)
+                #expect(client.dataBytes(1) == 65_535)
+                #expect(try site.metric("sluice_bytes_total", ["direction": "out"]) < 100_000)
+                #expect(try site.metric("sluice_node_buffers") <= 8)
+            }
+        }
+
+        @Test("the access log names the version")
+        func accessLog() throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http(), try Ports.unused())
+                let directory = try TemporaryDirectory()
+                let log = directory.file("access.log")
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, top: "access_log: {to: \"\(log)\", format: combined}"))
+                #expect(try Curl.request("http://127.0.0.1:\(port)/a", arguments: prior).status == 200)
+                try Eventually.holds("the line is there") {
+                    (try? String(contentsOfFile: log, encoding: .utf8))?.contains("\"GET /a HTTP/2.0\" 200") == true
+                }
+            }
+        }
+    }
+}
