@@ -162,6 +162,75 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a stream whose window stays closed ends in time, and its connection goes on")
+        func windowStall() throws {
+            let large = String(repeating: "x", count: 200_000)
+            try withSite(top: "limits: {timeout: {write: 1s}}", answer: { _ in .response(large) }) { port, _, site in
+                let client = try RawHTTP2(port)
+                try client.send(client.get(1))
+                try client.waitForData(65_535)
+                try client.waitForFrame(type: 3)
+                #expect(try site.metric("sluice_limited_total", ["limit": "timeout.write"]) == 1)
+                try client.send(client.ping())
+                try client.waitForFrame(type: 6)
+                try Eventually.holds("nothing of it is left") {
+                    try site.metric("sluice_http2_streams") == 0 && site.metric("sluice_node_buffers") == 0
+                }
+            }
+        }
+
+        @Test("WebSocket over a stream (RFC 8441): the endpoint sees an upgrade, then bytes go both ways")
+        func webSocket() throws {
+            try Lab.run { lab in
+                let endpoint = try lab.scripted { connection in
+                    let reader = HTTPReader(connection.socket, observe: connection.note)
+                    guard try reader.head() != nil else { return }
+                    try connection.socket.send(
+                        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                            + "Sec-WebSocket-Accept: x\r\n\r\nhello")
+                    while case let bytes = try connection.socket.receive(), !bytes.isEmpty {
+                        try connection.socket.send(bytes)
+                    }
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(SiteText.http(port, to: [endpoint.address], nodes: 1))
+                let client = try RawHTTP2(port)
+                let head = [
+                    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/chat"),
+                    (":authority", "shop.example"), ("sec-websocket-version", "13"),
+                ]
+                try client.send(client.frame(1, 4, 1, client.block(head)))
+                try client.waitForData(5)
+                try client.send(client.frame(0, 0, 1, [UInt8]("ping".utf8)))
+                try client.waitForData(9)
+                let asked = endpoint.receivedText.lowercased()
+                #expect(asked.hasPrefix("get /chat http/1.1\r\n"), "\(asked)")
+                #expect(asked.contains("upgrade: websocket\r\n") && asked.contains("sec-websocket-key: "), "\(asked)")
+                try client.send(client.frame(0, 1, 1))
+                try client.waitForEnd(of: 1)
+            }
+        }
+
+        @Test("a node that is drained says so: what is under way is finished, and the connection ends")
+        func drain() throws {
+            let gate = Gate()
+            try withSite(answer: { request in
+                if request.head.target == "/slow" { try gate.wait() }
+                return .response("done")
+            }) { port, app, site in
+                let client = try RawHTTP2(port)
+                try client.send(client.get(1, path: "/slow"))
+                try Eventually.holds("the request is there") { app.endpoint.receivedText.contains("/slow") }
+                let drained = try site.control.request("POST", "/v1/nodes/proxy-1/drain")
+                #expect(drained.status == 200 || drained.status == 202, "\(drained)")
+                try client.waitForFrame(type: 7)
+                #expect(client.goAway == 0)
+                gate.open()
+                try client.waitForEnd(of: 1)
+                client.waitForClose()
+            }
+        }
+
         @Test("the access log names the version")
         func accessLog() throws {
             try Lab.run { lab in

@@ -1,7 +1,8 @@
-"""The load: wrk for one round, read back as numbers."""
+"""The load: wrk (HTTP/2: h2load) for one round, read back as numbers."""
 
 import json
 import math
+import re
 import shlex
 import subprocess
 from dataclasses import asdict, dataclass
@@ -49,8 +50,12 @@ class Round:
         }
 
 
-def command(scenario, port, seconds, cpus=None, hosts=0):
+def command(scenario, port, seconds, cpus=None, hosts=0, log=None):
     words = ["taskset", "--cpu-list", cpus] if cpus else []
+    if scenario.streams:
+        return words + ["h2load", "--threads", "1", "--clients", str(scenario.connections), "--max-concurrent-streams",
+                        str(scenario.streams), "--duration", str(seconds), "--log-file", str(log),
+                        f"http://127.0.0.1:{port}{scenario.path}"]
     words += ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s",
               "--timeout", "10s", "--latency", "--script", str(REPORT)]
     if scenario.new_connections:
@@ -58,9 +63,25 @@ def command(scenario, port, seconds, cpus=None, hosts=0):
     return words + [f"http://127.0.0.1:{port}{scenario.path}", "--", str(hosts)]
 
 
+def h2load_report(text, log, seconds):
+    """What h2load says, in the words of wrk-report.lua. Its log has a line for each request: start, status, microseconds."""
+    counts = re.search(r"requests: .*?(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+    if not counts:
+        raise BenchError(f"not a report of h2load: {text}")
+    succeeded, failed, errored, timeout = map(int, counts.groups())
+    times = sorted(int(line.rsplit("\t", 1)[1]) for line in log.read_text().splitlines())
+    log.unlink()
+    return {
+        "requests": succeeded, "bytes": 0, "microseconds": seconds * 1e6,
+        "p50": times[len(times) // 2] if times else 0, "p99": times[len(times) * 99 // 100] if times else 0,
+        "errors": {"connect": 0, "read": errored, "write": 0, "timeout": timeout, "status": max(0, failed - errored - timeout)},
+    }
+
+
 def run(system, seconds, cpus=None):
     """Puts load on `system` for about `seconds` and measures what it used meanwhile."""
-    words = command(system.scenario, system.port, seconds, cpus, system.hosts)
+    log = system.directory / "h2load.log"
+    words = command(system.scenario, system.port, seconds, cpus, system.hosts, log)
     meter = processes.CPUMeter(system.processes())
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     system.check_alive()
@@ -70,7 +91,8 @@ def run(system, seconds, cpus=None):
         raise BenchError(f"{system.name}: a process ended during a round ({gone.filename})") from gone
     if done.returncode != 0:
         raise BenchError(f"{shlex.join(words)} ended with status {done.returncode}: {done.stderr.strip()}")
-    said = json.loads(done.stdout.strip().splitlines()[-1])
+    said = h2load_report(done.stdout, log, seconds) if system.scenario.streams else (
+        json.loads(done.stdout.strip().splitlines()[-1]))
     requests = said["requests"]
     if system.scenario.is_bulk:
         requests = said["bytes"] / system.scenario.body_bytes

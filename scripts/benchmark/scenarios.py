@@ -14,6 +14,7 @@ class Scenario:
     body_bytes: int
     connections: int
     new_connections: bool = False  # every request on a connection of its own
+    streams: int = 0  # of each connection at once, by HTTP/2 with prior knowledge; 0: HTTP/1.1
     routes: int = 1  # of the site, by host and path; requests go to all of its hosts in turn
     systems: tuple = ()  # only these; empty: all that are of the scenario's kind
 
@@ -50,6 +51,8 @@ ALL = [
     Scenario("http-64k", "HTTP keep-alive, 64 KiB", "http", 64 * KIB, 32),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB", "http", MIB, 16),
     Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),
+    Scenario("http2-128", "HTTP/2, 10 connections × 32 streams, 128 B", "http", 128, 10, streams=32),
+    Scenario("http2-64k", "HTTP/2, 4 connections × 8 streams, 64 KiB", "http", 64 * KIB, 4, streams=8),
     Scenario("tcp-128", "TCP relay, keep-alive, 128 B", "tcp", 128, 64),
     Scenario("tcp-newconn", "TCP relay, new connection per request, 128 B", "tcp", 128, 64, new_connections=True),
     Scenario("tcp-16m", "TCP relay, bulk, 16 MiB", "tcp", 16 * MIB, 8),

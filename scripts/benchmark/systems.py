@@ -102,7 +102,8 @@ class HAProxy(System):
         bind = f"127.0.0.1:{self.port}"
         kind = self.scenario.kind
         if kind == "http":
-            self._haproxy("haproxy-http.cfg", BIND=bind, ENDPOINT=self.endpoint)
+            self._haproxy("haproxy-http.cfg", BIND=f"{bind} proto h2" if self.scenario.streams else bind,
+                          ENDPOINT=self.endpoint)
         elif kind == "tcp":
             self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=self.endpoint)
         else:
@@ -134,7 +135,7 @@ class Nginx(System):
         listen = f"127.0.0.1:{self.port}"
         kind = self.scenario.kind
         if kind == "http":
-            self._nginx("nginx-http.conf", LISTEN=listen, ENDPOINT=self.endpoint, REAL_IP="")
+            self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen, ENDPOINT=self.endpoint, REAL_IP="")
         elif kind == "tcp":
             self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=self.endpoint, PROXY_PROTOCOL="off")
         else:
