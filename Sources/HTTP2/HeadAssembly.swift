@@ -39,6 +39,7 @@ package struct HeadAssembly: BitwiseCopyable {
     private var hasBegunFields = false
     private var hasContentLength = false
     private var hasHost = false
+    private var isConnect = false
     private var method = Place()
     private var scheme = Place()
     private var authority = Place()
@@ -157,7 +158,7 @@ package struct HeadAssembly: BitwiseCopyable {
                 isMalformed = true
                 return
             }
-            let isConnect = unsafe method.count == 7 && text(method).matchesExactly("CONNECT")
+            isConnect = unsafe method.count == 7 && text(method).matchesExactly("CONNECT")
             if isConnect && `protocol`.isThere {
                 // RFC 8441 §4: what HTTP/1.1 asks for by `Upgrade`.
                 append("GET ")
@@ -278,7 +279,7 @@ package struct HeadAssembly: BitwiseCopyable {
         if !hasBegunFields && !isMalformed && !isOversized { beginFields() }
         guard !isMalformed && !isOversized, form != .trailers else { return }
         // RFC 9113 §8.1.1: without a length HTTP/2 ends a body by END_STREAM, HTTP/1.1 by its last chunk.
-        if !hasContentLength && !`protocol`.isThere {
+        if !hasContentLength && !isConnect {
             let mayHaveBody = hasBody && (form == .request || status >= 200 && status != 204 && status != 304)
             if !endsStream {
                 if mayHaveBody { append("transfer-encoding: chunked\r\n") }

@@ -30,8 +30,10 @@ extension ProxyWorker {
             unsafe closeClient(client)
             return
         }
+        let clientLimits = unsafe site.pointee.limits(ofListener: client.pointee.listener)
         let limits = unsafe SessionLimits(
-            headBytesMax: site.pointee.headLimits.headBytesMax, fieldCountMax: site.pointee.headLimits.fieldCountMax)
+            headBytesMax: clientLimits.pointee.head.headBytesMax, fieldCountMax: clientLimits.pointee.head.fieldCountMax
+        )
         guard let session = unsafe Session(.server, limits, events: sessionEvents, now: now) else {
             unsafe closeClient(client)
             return
@@ -45,7 +47,7 @@ extension ProxyWorker {
         session.setOwner(slot)
         unsafe client.pointee.session = slot
         unsafe client.pointee.phase = .session
-        unsafe setDeadline(client, now + site.pointee.idleNanoseconds)
+        unsafe setDeadline(client, now + clientLimits.pointee.idleNanoseconds)
         if isDraining { session.announceShutdown() }
         markSession(slot)
         if unsafe !client.pointee.input.isEmpty, unsafe !receiveFrames(client) { return }
@@ -143,7 +145,7 @@ extension ProxyWorker {
     /// Nothing happened for `timeout.idle`, or the peer takes nothing of what is written.
     mutating func sessionTimer(_ client: ClientPointer) {
         let session = unsafe sessions[client.pointee.session]
-        let site = unsafe site
+        let limits = unsafe self.limits(of: client)
         if unsafe session.pointee.isEnding || client.pointee.blockedSince > 0 {
             let acknowledged = unsafe Socket.acknowledgedBytes(client.pointee.descriptor)
             guard unsafe acknowledged > client.pointee.blockedAcknowledged && !session.pointee.isEnding else {
@@ -152,11 +154,11 @@ extension ProxyWorker {
                 return
             }
             unsafe client.pointee.blockedAcknowledged = acknowledged
-            unsafe setDeadline(client, now + (site?.pointee.writeNanoseconds ?? 0))
+            unsafe setDeadline(client, now + (limits?.pointee.writeNanoseconds ?? 0))
             return
         }
         if unsafe session.pointee.streamCount == 0 { unsafe shutDown(session) }
-        unsafe setDeadline(client, now + (site?.pointee.idleNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        unsafe setDeadline(client, now + (limits?.pointee.idleNanoseconds ?? WorkerLimits.lingerNanoseconds))
     }
 
     /// The last streams are those that have begun (RFC 9113 §6.8).

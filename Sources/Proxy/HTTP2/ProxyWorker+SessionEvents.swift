@@ -108,7 +108,7 @@ extension ProxyWorker {
         fieldsOwner = Client.noExchange
         let outcome = unsafe head.parse(
             Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count),
-            limits: site.pointee.headLimits, fields: &fields)
+            limits: site.pointee.limits(ofListener: client.pointee.listener).pointee.head, fields: &fields)
         switch outcome {
         case .complete: unsafe beginExchange(client, head, site)
         case .failed(let error): unsafe refuse(client, error)
@@ -150,8 +150,8 @@ extension ProxyWorker {
         unsafe session.pointee.streamCount += 1
         unsafe session.pointee.session.setTag(slot + 1, of: event.record)
         statistics.http2.streams &+= 1
-        if let site = unsafe site, 
-            unsafe connection.pointee.requests >= site.pointee.requestsPerConnectionMax || client.isOverLimit
+        if let limits = unsafe limits(of: connection), 
+            unsafe connection.pointee.requests >= limits.pointee.requestsPerConnectionMax || client.isOverLimit
         {
             unsafe shutDown(session)
         }

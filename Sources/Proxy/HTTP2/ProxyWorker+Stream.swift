@@ -181,7 +181,7 @@ extension ProxyWorker {
 
     private mutating func awaitWindow(_ client: ClientPointer) {
         unsafe client.pointee.isWritable = false
-        unsafe setDeadline(client, now + (site?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        unsafe setDeadline(client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
     }
 
     private mutating func sendTrailers(_ stream: StreamPointer, _ session: SessionPointer) {
@@ -261,11 +261,11 @@ extension ProxyWorker {
         unsafe buffers.empty(&client.pointee.output)
         unsafe unlink(stream, session)
         unsafe session.pointee.streamCount -= 1
-        if unsafe session.pointee.streamCount == 0, let site = unsafe site {
-            let connection = unsafe clients[session.pointee.client]
-            if unsafe connection.pointee.blockedSince == 0 {
-                unsafe setDeadline(connection, now + site.pointee.idleNanoseconds)
-            }
+        let connection = unsafe clients[session.pointee.client]
+        if unsafe session.pointee.streamCount == 0 && connection.pointee.blockedSince == 0,
+            let limits = unsafe limits(of: connection)
+        {
+            unsafe setDeadline(connection, now + limits.pointee.idleNanoseconds)
         }
         let place = unsafe client.pointee.slot
         wheel.cancel(place * Timer.kinds + Timer.client)
