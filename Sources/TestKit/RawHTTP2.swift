@@ -66,7 +66,9 @@ package final class RawHTTP2 {
         try wait("\(count) bytes of data") { data.values.reduce(0, +) >= count }
     }
 
-    package func waitForEnd(of stream: UInt32) throws { try wait("the end of stream \(stream)") { ended.contains(stream) } }
+    package func waitForEnd(of stream: UInt32) throws {
+        try wait("the end of stream \(stream)") { ended.contains(stream) }
+    }
 
     package func waitForFrame(type: UInt8) throws { try wait("a frame of type \(type)") { types.contains(type) } }
 

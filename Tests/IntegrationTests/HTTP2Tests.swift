@@ -33,7 +33,10 @@ extension IntegrationTests {
                 let sized = try Curl.request("\(url)/p", body: Data("hello".utf8), arguments: prior)
                 #expect(sized.status == 200, "\(sized)")
                 let received = app.requests
-                #expect(received.map(\.head.startLine).prefix(3) == ["GET /a?b=c HTTP/1.1", "HEAD /h HTTP/1.1", "POST /p HTTP/1.1"])
+                #expect(
+                    received.map(\.head.startLine).prefix(3) == [
+                        "GET /a?b=c HTTP/1.1", "HEAD /h HTTP/1.1", "POST /p HTTP/1.1",
+                    ])
                 #expect(received[0].head["host"] == "127.0.0.1:\(port)")
                 #expect(received[0].head["x-test"] == "1" && received[0].head["cookie"] == "a=b")
                 #expect(received[0].head["via"] == "2.0 sluice")
@@ -80,18 +83,23 @@ extension IntegrationTests {
         @Test("trailers pass both ways, and a chunked body has lost its frame")
         func trailers() throws {
             try withSite(answer: { _ in
-                .raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n")
+                .raw(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"
+                )
             }) { port, app, _ in
                 let directory = try TemporaryDirectory()
                 try directory.write("hello", to: "body")
                 let result = try Command.run([
-                    "nghttp", "--verbose", "--no-content-length", "--data", directory.file("body"), "--trailer", "x-mine: 7",
+                    "nghttp", "--verbose", "--no-content-length", "--data", directory.file("body"), "--trailer",
+                    "x-mine: 7",
                     "http://127.0.0.1:\(port)/",
                 ])
                 #expect(result.text.contains("x-sum: 6"), "\(result)")
                 #expect(!result.text.contains("transfer-encoding"), "\(result)")
                 #expect(app.endpoint.receivedText.lowercased().contains("transfer-encoding: chunked"))
-                #expect(app.endpoint.receivedText.contains("5\r\nhello\r\n0\r\nx-mine: 7\r\n\r\n"), "\(app.endpoint.receivedText)")
+                #expect(
+                    app.endpoint.receivedText.contains("5\r\nhello\r\n0\r\nx-mine: 7\r\n\r\n"),
+                    "\(app.endpoint.receivedText)")
             }
         }
 
@@ -108,9 +116,11 @@ extension IntegrationTests {
         @Test("ten connections with 32 streams each: every request is answered")
         func load() throws {
             try withSite { port, app, site in
-                let text = try Command.succeed([
-                    "h2load", "--requests=4000", "--clients=10", "--max-concurrent-streams=32", "http://127.0.0.1:\(port)/",
-                ], within: .seconds(60))
+                let text = try Command.succeed(
+                    [
+                        "h2load", "--requests=4000", "--clients=10", "--max-concurrent-streams=32",
+                        "http://127.0.0.1:\(port)/",
+                    ], within: .seconds(60))
                 #expect(text.contains("4000 succeeded, 0 failed, 0 errored, 0 timeout"), "\(text)")
                 #expect(app.requests.count == 4000)
                 try Eventually.holds("nothing is left") {
@@ -239,7 +249,8 @@ extension IntegrationTests {
                 let directory = try TemporaryDirectory()
                 let log = directory.file("access.log")
                 _ = try lab.site(
-                    SiteText.http(port, to: [app.address], nodes: 1, top: "access_log: {to: \"\(log)\", format: combined}"))
+                    SiteText.http(
+                        port, to: [app.address], nodes: 1, top: "access_log: {to: \"\(log)\", format: combined}"))
                 #expect(try Curl.request("http://127.0.0.1:\(port)/a", arguments: prior).status == 200)
                 try Eventually.holds("the line is there") {
                     (try? String(contentsOfFile: log, encoding: .utf8))?.contains("\"GET /a HTTP/2.0\" 200") == true

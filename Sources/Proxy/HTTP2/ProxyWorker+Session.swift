@@ -108,7 +108,8 @@ extension ProxyWorker {
         case .abuse(let reason):
             statistics.http2.abuse[Int(reason.rawValue)] &+= 1
             if refusalLog.allows(now) {
-                unsafe Log.warning("proxy", "ended the connection of \(client.pointee.address): HTTP/2 limit \(reason.reason)")
+                unsafe Log.warning(
+                    "proxy", "ended the connection of \(client.pointee.address): HTTP/2 limit \(reason.reason)")
             }
             unsafe session.pointee.isEnding = true
         case .notHTTP2:

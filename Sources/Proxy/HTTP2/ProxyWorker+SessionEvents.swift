@@ -150,7 +150,7 @@ extension ProxyWorker {
         unsafe session.pointee.streamCount += 1
         unsafe session.pointee.session.setTag(slot + 1, of: event.record)
         statistics.http2.streams &+= 1
-        if let limits = unsafe limits(of: connection), 
+        if let limits = unsafe limits(of: connection),
             unsafe connection.pointee.requests >= limits.pointee.requestsPerConnectionMax || client.isOverLimit
         {
             unsafe shutDown(session)

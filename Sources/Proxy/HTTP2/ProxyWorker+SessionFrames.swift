@@ -88,7 +88,8 @@ extension ProxyWorker {
         guard unsafe client.pointee.blockedSince == 0 else { return }
         unsafe client.pointee.blockedSince = now
         unsafe client.pointee.blockedAcknowledged = Socket.acknowledgedBytes(client.pointee.descriptor)
-        unsafe setDeadline(client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        unsafe setDeadline(
+            client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
     }
 
     /// The socket takes bytes again, or there is something to read.

@@ -181,7 +181,8 @@ extension ProxyWorker {
 
     private mutating func awaitWindow(_ client: ClientPointer) {
         unsafe client.pointee.isWritable = false
-        unsafe setDeadline(client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
+        unsafe setDeadline(
+            client, now + (limits(of: client)?.pointee.writeNanoseconds ?? WorkerLimits.lingerNanoseconds))
     }
 
     private mutating func sendTrailers(_ stream: StreamPointer, _ session: SessionPointer) {
@@ -190,8 +191,10 @@ extension ProxyWorker {
         let isSection = unsafe TrailerSection.parse(
             Span(_unsafeStart: UnsafePointer(lines.bytes), count: lines.count),
             fieldCountMax: FieldScratch.fieldCountMax, into: &fields)
-        let isSent = unsafe isSection && session.pointee.session.sendTrailers(
-            stream.pointee.record, fields, UnsafePointer(lines.bytes), &sessionFields)
+        let isSent =
+            unsafe isSection
+            && session.pointee.session.sendTrailers(
+                stream.pointee.record, fields, UnsafePointer(lines.bytes), &sessionFields)
         if !isSent { unsafe session.pointee.session.reset(stream.pointee.record, .internalError) }
     }
 
