@@ -33,17 +33,29 @@ extension SiteCompiler {
                     hint: "write the prefix into the pattern")
             }
             if path.has(PathKeys.regex) { return pathRegex(path).map { .regex($0) } }
-            if path.has(PathKeys.prefix) { return path.read(PathKeys.prefix).map { .prefix($0) } }
+            if path.has(PathKeys.prefix) {
+                guard let prefix = path.read(PathKeys.prefix) else { return nil }
+                warnOfUnmatchable(prefix, isPrefix: true, path[node: PathKeys.prefix]?.mark ?? path.mark)
+                return .prefix(prefix)
+            }
             if !path.hasUnknown {
                 diagnostics.error(
                     path.mark, "\"prefix\" or \"regex\" is missing", hint: "as in `path: {prefix: /api/}`")
             }
-        case .scalar: return Form<String>.path.read(node, field).map { .exact($0) }
+        case .scalar:
+            guard let path = Form<String>.path.read(node, field) else { return nil }
+            warnOfUnmatchable(path, isPrefix: false, node.mark)
+            return .exact(path)
         case .list:
             field.refuse(
                 node, takes: MatchKeys.path.form.phrase, hint: "write one route for each path, or {regex: \"/a|/b\"}")
         }
         return nil
+    }
+
+    private func warnOfUnmatchable(_ path: String, isPrefix: Bool, _ mark: YAMLNode.Mark) {
+        guard let problem = MatchablePath.problem(of: path, isPrefix: isPrefix) else { return }
+        diagnostics.warning(mark, "no request matches \(path.quoted): it \(problem.message)", hint: problem.hint)
     }
 
     private func pathRegex(_ reader: SectionReader) -> String? {
