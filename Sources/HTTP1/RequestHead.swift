@@ -21,6 +21,8 @@ package struct RequestHead: BitwiseCopyable, Sendable {
     package var hostLength = 0
     /// The target was in absolute form: `Host` must be sent as the authority (RFC 9112 §3.2.2).
     package var isAbsolute = false
+    /// The target's scheme is `https`.
+    package var isTargetSecure = false
     /// The target has an authority, which `Host` must repeat (RFC 9112 §3.2.2, §3.2.3).
     package var targetNamesHost: Bool { isAbsolute || method == .connect }
     /// There is an authority or a `Host`, even if it is empty; only HTTP/1.0 may have neither.
@@ -143,6 +145,7 @@ package struct RequestHead: BitwiseCopyable, Sendable {
             while end < target.count, target[end] != 0x2f, target[end] != 0x3f { end += 1 }
             guard end > authority else { return .failed(.malformedTarget) }
             isAbsolute = true
+            isTargetSecure = authority == 8
             hostStart = targetStart + authority
             hostLength = end - authority
             originStart = targetStart + end
