@@ -7,7 +7,8 @@ extension Snapshot {
     package func pools(usedBy role: Hello.Role) -> [Int] {
         let used: Set<Int> =
             switch role {
-            case .proxy: Set(routes.flatMap { route in route.targets.map(\.pool) })
+            case .proxy:
+                Set(routes.flatMap { route in route.targets.map(\.pool) + (route.mirror.map { [$0.pool] } ?? []) })
             case .forwarder: Set(listeners.filter { $0.application == .tcp }.compactMap(\.pool))
             }
         return used.sorted()

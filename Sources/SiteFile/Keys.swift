@@ -126,6 +126,8 @@ enum RouteKeys {
         stands: "CONNECT is answered with 405",
         "Allows CONNECT, on a route that takes it alone (`match: {method: CONNECT}`). `terminate`: the node connects to an endpoint of `to`, answers 200 and passes bytes both ways. `forward`: the endpoint, a proxy itself, gets the request. The request's target chooses the route (`match.host`) and never where the tunnel leads. `limits.timeout.tunnel` bounds a tunnel on which nothing moves."
     )
+    static let mirror = Key(
+        "mirror", .section(MirrorKeys.section), stands: "none", "Copies of requests for another pool.")
     static let errors = Key(
         "errors", .shaped("a map from statuses to pages", nested: nil), stands: "those of the site",
         "Pages of answers that the proxy makes itself for this route: see `errors.STATUS`.")
@@ -136,7 +138,7 @@ enum RouteKeys {
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
             to.declaration, redirect.declaration, respond.declaration, connect.declaration,
-            timeout.declaration, retry.declaration,
+            mirror.declaration, timeout.declaration, retry.declaration,
             errors.declaration,
         ],
         later: ["cache", "compress", "auth", "limit", "waf"])

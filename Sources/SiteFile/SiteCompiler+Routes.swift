@@ -52,6 +52,7 @@ extension SiteCompiler {
         }
         compile(action: reader, into: &route)
         compile(connect: reader, into: &route)
+        compile(mirror: reader.open(RouteKeys.mirror), at: reader.mark(of: RouteKeys.mirror), into: &route)
         if let node = reader[node: RouteKeys.errors] { route.errorPages = errorPages(node) }
         if let timeout = reader.open(RouteKeys.timeout) {
             timeout.read(RouteTimeoutKeys.connect, into: &route.connectTimeout)

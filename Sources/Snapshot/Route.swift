@@ -40,6 +40,26 @@ package struct Route: Equatable, Sendable {
     /// `errors`: before those of the site.
     package var errorPages: [ErrorPage]
     package var retry: RetryPolicy
+    /// `mirror`: copies of requests.
+    package struct Mirror: Equatable, Sendable {
+        /// Index into `Snapshot.pools`.
+        package var pool: Int
+        /// `share`: of 10,000 requests; 1…10,000.
+        package var share: Int
+        /// `body`: bytes of a body that is copied, chunk framing included; 0…1 MiB.
+        package var bodyBytesMax: Int
+        /// `in_flight`: copies of one node that are under way; 1…10,000.
+        package var countMax: Int
+
+        package init(pool: Int, share: Int = 10_000, bodyBytesMax: Int = 64 * 1024, countMax: Int = 100) {
+            self.pool = pool
+            self.share = share
+            self.bodyBytesMax = bodyBytesMax
+            self.countMax = countMax
+        }
+    }
+    /// Of a route that goes to pools; nil for no copies.
+    package var mirror: Mirror?
     /// Only of a route that takes CONNECT alone, and goes to pools.
     package var connect: Connect
 
@@ -48,7 +68,7 @@ package struct Route: Equatable, Sendable {
         response: HeaderRules = .init(), targets: [WeightedPool] = [], answer: RouteAnswer? = nil,
         rewrite: TargetRewrite = .init(), connectTimeout: Duration = .seconds(2),
         responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = [],
-        retry: RetryPolicy = .init(), connect: Connect = .none
+        retry: RetryPolicy = .init(), connect: Connect = .none, mirror: Mirror? = nil
     ) {
         self.name = name
         self.listeners = listeners
@@ -64,6 +84,7 @@ package struct Route: Equatable, Sendable {
         self.errorPages = errorPages
         self.retry = retry
         self.connect = connect
+        self.mirror = mirror
     }
 }
 

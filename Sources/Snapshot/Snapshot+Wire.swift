@@ -162,6 +162,7 @@ extension WireWriter {
         write(route.errorPages)
         write(route.retry)
         write(route.connect.rawValue)
+        write(route.mirror)
     }
 
     mutating func write(_ rules: HeaderRules) {
@@ -290,6 +291,7 @@ extension WireReader {
         route.errorPages = try readErrorPages()
         route.retry = try readRetryPolicy()
         route.connect = try readCase()
+        route.mirror = try readMirror(poolCount: poolCount)
         return route
     }
 

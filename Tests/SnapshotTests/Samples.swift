@@ -57,7 +57,8 @@ enum Samples {
                 answer: RouteAnswer(status: 301, location: [.literal("/new"), .variable(.path)])),
             Route(
                 name: "numbers", listeners: [0], match: RouteMatch(path: .regex("/[0-9]+")),
-                targets: [WeightedPool(pool: 0)]),
+                targets: [WeightedPool(pool: 0)],
+                mirror: Route.Mirror(pool: 1, share: 125, bodyBytesMax: 4096, countMax: 7)),
             Route(
                 name: "ping", listeners: [0], match: RouteMatch(path: .exact("/ping")),
                 answer: RouteAnswer(status: 200, contentType: "text/plain", body: [0x70])),

@@ -38,6 +38,11 @@ struct MetricFamily: Sendable {
             "Connections to endpoints that could not be opened for want of descriptors or memory of the node's host."),
         .init(
             "sluice_requests_timed_out_total", .counter, "Requests ended by `timeout.request`, by listener and route."),
+        .init(
+            "sluice_mirror_requests_total", .counter,
+            "Copies of requests that were sent, by outcome: answered, or failed on the way."),
+        .init("sluice_mirror_dropped_total", .counter, "Copies of requests that were not sent, by reason."),
+        .init("sluice_mirror_in_flight", .gauge, "Copies of requests that are under way."),
         .init("sluice_retries_total", .counter, "Requests sent again, by reason: a word or status of `retry.on`."),
         .init("sluice_retries_active", .gauge, "Requests under way that count against the pool's retry budget."),
         .init("sluice_retries_waiting", .gauge, "Requests that wait for room in the pool's retry budget."),

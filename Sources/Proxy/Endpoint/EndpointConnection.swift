@@ -6,6 +6,8 @@ struct EndpointConnection: BitwiseCopyable {
         case connecting
         case busy
         case idle
+        /// It serves a copy of a request: `exchange` is the number of a `Mirror`.
+        case mirroring
     }
     static let none = UInt32.max
 

@@ -14,6 +14,7 @@ extension ProxyWorker {
         case .idle:
             // FIN, RST or bytes that nobody asked for: none of it makes the connection usable.
             if unsafe connection.pointee.isReadable { unsafe closeConnection(connection) }
+        case .mirroring: unsafe mirrorEvent(connection, readiness)
         case .connecting:
             if readiness.isWritable || readiness.isError { unsafe connectEnded(connection) }
         case .busy:

@@ -67,6 +67,8 @@ struct Exchange: BitwiseCopyable {
     var isCopied = false
     /// The endpoint has switched protocols: bytes go both ways until one side closes.
     var isTunnel = false
+    /// The copy that its body is gathered for; `Mirror.none` when there is none, or it has all of it.
+    var mirror = Mirror.none
     /// The client keeps its connection afterwards.
     var clientPersists: Bool
     /// The endpoint keeps its connection afterwards.

@@ -16,6 +16,7 @@ extension ProxyWorker {
         let timeout = unsafe route.pointee.requestNanoseconds
         if timeout != .max { unsafe clients[exchange.pointee.client].pointee.exchangeDeadline = now + timeout }
         if unsafe exchange.pointee.head.framing != .none { unsafe keepBody(exchange) }
+        if let mirror = unsafe route.pointee.mirror { unsafe beginMirror(exchange, mirror) }
         unsafe startAttempt(exchange)
     }
 

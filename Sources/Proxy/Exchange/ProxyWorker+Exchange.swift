@@ -44,13 +44,20 @@ extension ProxyWorker {
                 client, status: 404, series: listenerTable.pointee.unrouted, head: head, persists: true)
             return
         }
+        let origin = unsafe origin(of: client, head, tables)
+        // RFC 9110 §7.4: unless a gateway that we trust says that its connection was secured.
+        guard !head.isTargetSecure || origin.isSecure || origin.isTrusted else {
+            unsafe answerWithoutExchange(
+                client, status: 421, series: listenerTable.pointee.unrouted, head: head, persists: true)
+            return
+        }
         let series = unsafe listenerTable.pointee.series[Int(route)]
         let id = RequestID(high: random.next(), low: random.next())
         let exchange = unsafe Exchange(
             client: client.pointee.slot, site: site,
             limits: site.pointee.limits(ofListener: client.pointee.listener), route: route,
             listener: Int32(listener), series: series, head: head, id: id, startedAt: now,
-            origin: origin(of: client, head, tables))
+            origin: origin)
         guard let slot = exchanges.insert(exchange) else {
             unsafe answerWithoutExchange(client, status: 503, series: series, head: head, persists: false)
             return
@@ -163,7 +170,7 @@ extension ProxyWorker {
     }
 
     /// Connecting failed: other endpoints are preferred for a while.
-    private mutating func suspect(_ number: UInt32) {
+    mutating func suspect(_ number: UInt32) {
         closeIdleConnections(of: number)
         guard unsafe !endpoints[Int(number)].isSuspected else { return }
         unsafe endpoints[Int(number)].isSuspected = true
@@ -279,6 +286,7 @@ extension ProxyWorker {
             nanoseconds: now &- exchange.pointee.startedAt)
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe pipes.give(&exchange.pointee.responsePipe)
+        if unsafe exchange.pointee.mirror != Mirror.none { unsafe cancelMirror(exchange) }
         let site = unsafe exchange.pointee.site
         let client = unsafe clients[exchange.pointee.client]
         unsafe client.pointee.exchange = Client.noExchange
@@ -290,7 +298,7 @@ extension ProxyWorker {
         unsafe releaseIfUnused(site)
     }
 
-    private mutating func countAnswer(of number: UInt32, status: Int) {
+    mutating func countAnswer(of number: UInt32, status: Int) {
         let state = unsafe endpoints + Int(number)
         if unsafe state.pointee.answers == nil {
             unsafe state.pointee.answers = .allocate(capacity: Statistics.codes)

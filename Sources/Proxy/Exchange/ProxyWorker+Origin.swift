@@ -19,7 +19,8 @@ extension ProxyWorker {
         let tables = unsafe exchange.pointee.site.pointee.tables
         return unsafe RequestFacts(
             peer: client.pointee.address,
-            endpoint: exchange.pointee.head.namesHost ? nil : address(of: exchange.pointee.endpoint),
+            endpoint: exchange.pointee.head.namesHost || exchange.pointee.endpoint == EndpointConnection.none
+                ? nil : address(of: exchange.pointee.endpoint),
             origin: exchange.pointee.origin, id: exchange.pointee.id,
             maxForwards: MaxForwards.value(
                 of: exchange.pointee.head, UnsafePointer(client.pointee.input.bytes), fields

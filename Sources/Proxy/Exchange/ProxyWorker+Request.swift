@@ -58,6 +58,9 @@ extension ProxyWorker {
         } else if sent > headCount {
             unsafe exchange.pointee.bodyOffset += sent - headCount
             unsafe exchange.pointee.request.advance(sent - headCount)
+            if unsafe exchange.pointee.mirror != Mirror.none {
+                unsafe mirrorBody(exchange, received + offset, sent - headCount)
+            }
         }
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
         unsafe watchClient(exchange)
@@ -157,6 +160,9 @@ extension ProxyWorker {
                 case .bytes(let sent):
                     unsafe exchange.pointee.request.advance(sent)
                     unsafe exchange.pointee.bodyOffset += sent
+                    if unsafe exchange.pointee.mirror != Mirror.none {
+                        unsafe mirrorBody(exchange, client.pointee.input.bytes + offset, sent)
+                    }
                     budget -= sent
                     if sent < count { unsafe connection.pointee.isWritable = false }
                 case .wouldBlock: unsafe connection.pointee.isWritable = false
@@ -199,7 +205,8 @@ extension ProxyWorker {
     private mutating func readBody(_ exchange: ExchangePointer, _ client: ClientPointer) -> Bool {
         if unsafe exchange.pointee.retry.keepsBody { unsafe makeRoomForKept(exchange) }
         let keepsBody = unsafe exchange.pointee.retry.keepsBody
-        let plain = unsafe exchange.pointee.isCopied || keepsBody ? 0 : exchange.pointee.request.spliceable
+        let isCopied = unsafe exchange.pointee.isCopied || keepsBody || exchange.pointee.mirror != Mirror.none
+        let plain = unsafe isCopied ? 0 : exchange.pointee.request.spliceable
         if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.requestPipe.isHeld && plain > 0 {
             if unsafe !exchange.pointee.requestPipe.isHeld, let pipe = pipes.take() {
                 unsafe exchange.pointee.requestPipe = pipe

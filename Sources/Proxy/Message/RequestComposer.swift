@@ -20,6 +20,8 @@ struct RequestFacts {
     var statesForwarded: Bool
     /// It came by HTTP/2.
     var isHTTP2 = false
+    /// The head is that of a copy, whose body doesn't wait for a 100.
+    var isCopy = false
 }
 
 /// Writes the head that goes to the endpoint.
@@ -110,7 +112,7 @@ enum RequestComposer {
             case .other, .date, .trailer, .via: break
             case .connection, .keepAlive, .proxyConnection, .te, .upgrade, .lookalike: isDropped = true
             // RFC 9110 §10.1.1: a client of HTTP/1.0 can't mean it.
-            case .expect: isDropped = head.minorVersion == 0
+            case .expect: isDropped = head.minorVersion == 0 || facts.isCopy
             case .host: isDropped = unsafe head.targetNamesHost || !PlainField.isPlain(field, received)
             case .contentLength, .transferEncoding:
                 isDropped = unsafe !PlainField.isPlain(field, received)

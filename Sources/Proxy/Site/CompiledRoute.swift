@@ -10,6 +10,8 @@ struct CompiledRoute: BitwiseCopyable {
     let targets: CompiledTargets
     /// nil: the request goes to one of `targets`.
     let answer: UnsafePointer<CompiledAnswer>?
+    /// nil: requests are not copied.
+    let mirror: UnsafePointer<CompiledMirror>?
     /// Before those of the site.
     let errorPages: CompiledErrorPages
     let connect: Route.Connect
@@ -19,7 +21,7 @@ struct CompiledRoute: BitwiseCopyable {
     let requestNanoseconds: UInt64
     let retry: CompiledRetry
 
-    init(_ route: Route, arena: Arena) {
+    init(_ route: Route, mirror: CompiledMirror?, arena: Arena) {
         name = arena.make(route.name)
         request = CompiledRules(route.request, arena: arena)
         response = CompiledRules(route.response, arena: arena)
@@ -29,6 +31,11 @@ struct CompiledRoute: BitwiseCopyable {
             unsafe self.answer = UnsafePointer(arena.make([CompiledAnswer(answer, arena: arena)]))
         } else {
             unsafe answer = nil
+        }
+        if let mirror {
+            unsafe self.mirror = UnsafePointer(arena.make([mirror]))
+        } else {
+            unsafe self.mirror = nil
         }
         errorPages = CompiledErrorPages(route.errorPages, arena: arena)
         connect = route.connect

@@ -26,6 +26,7 @@ final class CompiledSite: @unchecked Sendable {
     let poolNames: [String]
     let series: [IdentityRegistry.Series]
     let listenerNames: [String]
+    let mirrors: [IdentityRegistry.Mirror]
     /// Kept as long as an exchange may write to it; nil: requests are not logged.
     let accessLog: AccessLog?
     let logNames: AccessLogNames?
@@ -49,7 +50,13 @@ final class CompiledSite: @unchecked Sendable {
                 count: pool.endpoints.count, balance: pool.balance,
                 connections: CompiledConnections(pool, registry))
         }
-        let routes = snapshot.routes.map { CompiledRoute($0, arena: arena) }
+        let routes = snapshot.routes.map { route in
+            let mirror = route.mirror.map { mirror in
+                let number = registry.number(of: .init(route: route.name, pool: snapshot.pools[mirror.pool].name))
+                return CompiledMirror(mirror, number: number, workers: workers)
+            }
+            return CompiledRoute(route, mirror: mirror, arena: arena)
+        }
         let listeners = snapshot.listeners.enumerated().map { index, listener in
             let series = (snapshot.routes.map(\.name) + [""]).map {
                 registry.number(of: .init(listener: listener.name, route: $0))
@@ -84,6 +91,7 @@ final class CompiledSite: @unchecked Sendable {
         poolNames = registry.poolNames
         series = registry.series
         listenerNames = registry.listeners
+        mirrors = registry.mirrors
         self.accessLog = accessLog
         logNames = accessLog == nil ? nil : AccessLogNames(snapshot, registry, arena: arena)
     }

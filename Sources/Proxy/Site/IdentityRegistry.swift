@@ -69,6 +69,22 @@ final class IdentityRegistry {
         return number
     }
 
+    /// What copies are counted by.
+    struct Mirror: Hashable {
+        var route: String
+        var pool: String
+    }
+    private(set) var mirrors: [Mirror] = []
+    private var mirrorNumbers: [Mirror: Int] = [:]
+
+    func number(of mirror: Mirror) -> Int {
+        if let number = mirrorNumbers[mirror] { return number }
+        let number = mirrors.count
+        mirrors.append(mirror)
+        mirrorNumbers[mirror] = number
+        return number
+    }
+
     func number(ofListener name: String) -> UInt32 {
         if let number = listenerNumbers[name] { return number }
         let number = UInt32(listeners.count)

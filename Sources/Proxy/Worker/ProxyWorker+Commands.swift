@@ -29,6 +29,7 @@ extension ProxyWorker {
     /// Switches to another site. Exchanges under way keep the one that they began with.
     private mutating func serve(_ compiled: CompiledSite) {
         growEndpoints(compiled)
+        while mirrorFigures.count < compiled.mirrors.count { mirrorFigures.append(MirrorFigures()) }
         while listenerClients.count < compiled.listenerNames.count { listenerClients.append(0) }
         growQueues(to: compiled.queueNames.count)
         growPools(to: compiled.poolNames.count)
@@ -188,6 +189,7 @@ extension ProxyWorker {
         appendShortages(to: &samples)
         appendLimitSamples(to: &samples)
         statistics.http2.append(open: sessions.count, streams.count, to: &samples)
+        appendMirrors(compiled.mirrors, to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
         return samples
     }

@@ -53,9 +53,12 @@ extension ProxyWorker {
 
     private mutating func connectionTimer(_ connection: ConnectionPointer) {
         unsafe connection.pointee.timer = 0
-        guard unsafe connection.pointee.phase == .idle else { return }
+        let phase = unsafe connection.pointee.phase
+        guard phase == .idle || phase == .mirroring else { return }
         if unsafe connection.pointee.deadline > now {
             unsafe setDeadline(connection, connection.pointee.deadline)
+        } else if phase == .mirroring {
+            unsafe mirrorTimedOut(connection)
         } else {
             unsafe closeConnection(connection)
         }

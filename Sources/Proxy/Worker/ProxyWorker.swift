@@ -98,6 +98,12 @@ struct ProxyWorker: ~Copyable {
     var heldBack: [RequestQueue] = []
     /// Pools to look at before the turn ends.
     var heldBackToServe: [Int] = []
+    /// Copies of requests.
+    var mirrors = Slab<Mirror>()
+    /// Slots of those that are whole and begin before the turn ends.
+    var mirrorsToSend: [UInt32] = []
+    /// By `CompiledMirror.number`.
+    var mirrorFigures: [MirrorFigures] = []
     /// Forwarders' hand-over sockets.
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
@@ -186,8 +192,10 @@ struct ProxyWorker: ~Copyable {
                 sessions.reclaim()
                 streams.reclaim()
             }
+            if !mirrorsToSend.isEmpty { sendMirrors() }
             clients.reclaim()
             exchanges.reclaim()
+            mirrors.reclaim()
             connections.reclaim()
             if isDraining { reportDrainedIfSo() }
             if coalescing.isMeasuring(now: now) { coalesce() }
@@ -240,6 +248,8 @@ enum WorkerLimits {
     static let copiedBodyBytesMax = 4 * 1024
     /// Bodies with at least this much to come go by splice.
     static let spliceBytesMin: UInt64 = 32 * 1024
+    /// Read of the answer to a copy; with more to come the connection is closed.
+    static let mirrorAnswerBytesMax: UInt64 = 1024 * 1024
     /// Moved for one exchange in one turn, so that one fast peer doesn't starve the others.
     static let bytesPerTurnMax = 4 * 1024 * 1024
     /// A request that can't be replayed goes on a connection that was idle for less than this, else on a fresh one. Endpoints
