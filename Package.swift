@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "SiteFile", "Snapshot", "NodeLink", "EventLoop",
+                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),

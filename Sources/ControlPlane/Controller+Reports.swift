@@ -118,7 +118,7 @@ extension Controller {
     /// What nodes report for the API's documents only.
     private static let internalMetrics: Set<String> = ["sluice_node_connections", "sluice_endpoint_state"]
 
-    private func running() throws(ControlError) -> Publication {
+    func running() throws(ControlError) -> Publication {
         guard let current else { throw .unavailable("the site is starting") }
         return current
     }

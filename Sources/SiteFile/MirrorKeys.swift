@@ -37,13 +37,14 @@ extension Form where Value == Int {
     }
 
     private static func parseShare(_ text: String) -> Int? {
-        guard text.hasSuffix("%") else { return nil }
+        guard text.hasSuffix("%"), !text.hasPrefix("-") else { return nil }
         let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count <= 2, let whole = decimal(String(parts[0])), whole <= 100 else { return nil }
         var hundredths = 0
         if parts.count == 2 {
-            guard 1...2 ~= parts[1].count, let digits = decimal(String(parts[1])), digits >= 0 else { return nil }
-            hundredths = parts[1].count == 1 ? digits * 10 : digits
+            // The digit in front keeps zeros behind the point from being leading ones.
+            guard 1...2 ~= parts[1].utf8.count, let digits = decimal("1" + parts[1]) else { return nil }
+            hundredths = parts[1].utf8.count == 1 ? (digits - 10) * 10 : digits - 100
         }
         let share = whole * 100 + hundredths
         return 1...10_000 ~= share ? share : nil

@@ -14,6 +14,7 @@ struct Sluice: AsyncParsableCommand {
               sluice check site.yaml && sluice run site.yaml
               sluice apply site.yaml --comment "two more endpoints"
               sluice pools
+              sluice explain GET http://shop.example/api/items
               sluice drain app/127.0.0.1:9001
               sluice scale 4
 
@@ -27,7 +28,9 @@ struct Sluice: AsyncParsableCommand {
             CommandGroup(name: "Change", subcommands: [Check.self, Apply.self, Drain.self, Resume.self, Scale.self]),
             CommandGroup(
                 name: "Look",
-                subcommands: [Status.self, Nodes.self, Pools.self, Listeners.self, Routes.self, ShowVersion.self]),
+                subcommands: [
+                    Status.self, Nodes.self, Pools.self, Listeners.self, Routes.self, Explain.self, ShowVersion.self,
+                ]),
         ])
 
     static func main() async {

@@ -76,6 +76,11 @@ package struct APIHandler: Sendable {
             return APIResponse(status: 200, contentType: PrometheusText.contentType, body: Array(text.utf8))
         case .description: return APIResponse(status: 200, contentType: "application/json", body: OpenAPI.document)
         case .apply: return try await apply(query, request)
+        case .explain:
+            guard let question = try? APIHandler.decoder.decode(ExplainDocument.self, from: Data(request.body)) else {
+                throw ControlError.invalid("the body is not {\"method\": \"GET\", \"url\": \"http://host/path\", …}")
+            }
+            return try APIHandler.json(200, await controller.explain(question))
         case .scale:
             guard let wanted = try? APIHandler.decoder.decode(ScaleDocument.self, from: Data(request.body)) else {
                 throw ControlError.invalid("the body is not {\"proxies\": NUMBER}")

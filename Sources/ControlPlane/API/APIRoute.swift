@@ -1,7 +1,7 @@
 /// One operation of the API. The table of these is what requests are matched with and what `/openapi.json` says.
 struct APIRoute: Sendable {
     enum Operation: Sendable {
-        case status, nodes, pools, listeners, routes, metrics, revisions, apply
+        case status, nodes, pools, listeners, routes, metrics, revisions, apply, explain
         case drainNode, resumeNode, drainEndpoint, resumeEndpoint, scale, description
     }
     enum Method: String, Sendable {
@@ -41,6 +41,9 @@ struct APIRoute: Sendable {
             .post, "/v1/pools/{pool}/endpoints/{address}/resume", .resumeEndpoint,
             "Send requests to a drained endpoint again"),
         .init(.put, "/v1/scale", .scale, "Set the number of local proxy nodes"),
+        .init(
+            .post, "/v1/explain", .explain,
+            "What a request would meet: listener, route, pool and endpoints, and why not other routes"),
         .init(.get, "/metrics", .metrics, "Figures in the Prometheus text format"),
         .init(.get, "/openapi.json", .description, "This description"),
     ]

@@ -13,6 +13,7 @@ enum APISchema {
         case .apply: reference("Revision")
         case .drainNode, .resumeNode, .drainEndpoint, .resumeEndpoint: reference("Drain")
         case .scale: reference("Scale")
+        case .explain: reference("Explanation")
         case .metrics: string
         case .description: ["type": "object"]
         }
@@ -67,7 +68,9 @@ enum APISchema {
                             ], optional: ["path"]),
                         "to": list(object(["pool": string, "weight": integer])), "requests": integer,
                         "answer": object(["status": integer, "location": string], optional: ["location"]),
-                    ], optional: ["answer"])), "unanswered": list(string),
+                        "connect": oneOf(["terminate", "forward"]),
+                        "mirror": object(["pool": string, "share": number]),
+                    ], optional: ["answer", "connect", "mirror"])), "unanswered": list(string),
         ]),
         "Revision": object([
             "revision": integer, "digest": string, "warnings": list(reference("Diagnostic")), "dry_run": boolean,
@@ -81,6 +84,29 @@ enum APISchema {
                         "author": object(["uid": integer, "pid": integer]), "comment": string,
                     ], optional: ["author", "comment"]))
         ]),
+        "Explain": object(
+            [
+                "method": string, "url": string, "headers": list(field), "listener": string, "client": string,
+            ], optional: ["headers", "listener", "client"]),
+        "Explanation": object(
+            [
+                "revision": integer, "listener": string, "route": string,
+                "answer": object(
+                    ["status": integer, "reason": string, "location": string], optional: ["reason", "location"]),
+                "pools": list(
+                    object([
+                        "name": string, "balance": string, "share": number,
+                        "endpoints": list(
+                            object(["address": string, "weight": integer, "state": string, "eligible": boolean])),
+                    ])),
+                "mirror": object(["pool": string, "share": number]),
+                "forwarded": object(["request_line": string, "headers": list(field)]),
+                "passed_over": list(
+                    object([
+                        "route": string,
+                        "reasons": list(oneOf(["listener", "host", "path", "method", "header", "query"])),
+                    ])), "passed_over_more": integer,
+            ], optional: ["route", "answer", "mirror", "forwarded"]),
         "Drain": object(["name": string, "state": oneOf(["draining", "resumed"])]),
         "Scale": object(["proxies": ["type": "integer", "minimum": 0, "maximum": .number(Members.proxiesMax)]]),
         "Diagnostic": object(
@@ -105,6 +131,8 @@ enum APISchema {
     ]
     private static let string: JSONValue = ["type": "string"]
     private static let integer: JSONValue = ["type": "integer"]
+    private static let number: JSONValue = ["type": "number"]
+    private static let field = object(["name": string, "value": string])
     private static let boolean: JSONValue = ["type": "boolean"]
     private static func nullable(_ type: String) -> JSONValue { ["type": [.string(type), "null"]] }
     private static func oneOf(_ values: [String]) -> JSONValue {

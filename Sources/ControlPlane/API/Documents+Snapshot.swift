@@ -92,6 +92,10 @@ extension RoutesDocument {
                     answer: route.answer.map {
                         Answer(status: $0.status, location: $0.location.map { RoutesDocument.text($0) })
                     },
+                    connect: route.connect == .none ? nil : route.connect.name,
+                    mirror: route.mirror.map {
+                        Mirror(pool: snapshot.pools[$0.pool].name, share: Double($0.share) / 100)
+                    },
                     requests: counts.sum("sluice_requests_total", ["route": route.name]))
             }, unanswered: unanswered)
     }

@@ -111,7 +111,15 @@ package struct RoutesDocument: Codable, Equatable, Sendable {
         package var to: [Target]
         /// `redirect` or `respond`; absent for a route to pools.
         package var answer: Answer?
+        /// `terminate` or `forward`; absent where CONNECT is refused.
+        package var connect: String?
+        package var mirror: Mirror?
         package var requests: Int
+    }
+    package struct Mirror: Codable, Equatable, Sendable {
+        package var pool: String
+        /// In percent.
+        package var share: Double
     }
     package struct Answer: Codable, Equatable, Sendable {
         package var status: Int

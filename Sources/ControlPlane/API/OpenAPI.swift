@@ -71,6 +71,8 @@ enum OpenAPI {
             ["required": true, "content": ["application/yaml": ["schema": ["type": "string"]]]]
         case .scale:
             ["required": true, "content": ["application/json": ["schema": APISchema.reference("Scale")]]]
+        case .explain:
+            ["required": true, "content": ["application/json": ["schema": APISchema.reference("Explain")]]]
         default: nil
         }
     }

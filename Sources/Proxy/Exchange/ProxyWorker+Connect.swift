@@ -10,13 +10,6 @@ import Snapshot
 ///     forward:   CONNECT to an endpoint, a proxy itself ──2xx──▶ tunnel
 ///                                                       └─other─▶ passed on as any response
 extension ProxyWorker {
-    /// - Returns: Status of the answer when the request goes to no endpoint; nil when it does.
-    func refusal(ofConnect head: RequestHead, _ route: Int32, _ tables: UnsafePointer<SiteTables>) -> Int? {
-        guard route != Router.none, unsafe tables.pointee.routes[Int(route)].connect != .none else { return 405 }
-        // It has no content; what follows its head would be both body and the tunnel's first bytes.
-        return head.framing == .none ? nil : 400
-    }
-
     /// Whether the node itself answers a CONNECT.
     func isTerminated(_ exchange: ExchangePointer) -> Bool {
         unsafe route(of: exchange).pointee.connect == .terminate

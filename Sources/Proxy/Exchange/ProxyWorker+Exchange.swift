@@ -26,29 +26,15 @@ extension ProxyWorker {
             return
         }
         let received = unsafe UnsafePointer(client.pointee.input.bytes)
-        if unsafe MaxForwards.value(of: head, received, fields) == 0 {
-            // The request ends here (RFC 9110 §7.6.2). TRACE would show fields that the client never sent.
-            unsafe answerWithoutExchange(
-                client, status: head.method == .options ? 200 : 405, series: listenerTable.pointee.unrouted, head: head,
-                persists: true)
-            return
-        }
-        let route = unsafe route(head, received, listenerTable.pointee.router)
-        if head.method == .connect, let status = unsafe refusal(ofConnect: head, route, tables) {
-            unsafe answerWithoutExchange(
-                client, status: status, series: listenerTable.pointee.unrouted, head: head, persists: false)
-            return
-        }
-        guard route != Router.none else {
-            unsafe answerWithoutExchange(
-                client, status: 404, series: listenerTable.pointee.unrouted, head: head, persists: true)
-            return
-        }
         let origin = unsafe origin(of: client, head, tables)
-        // RFC 9110 §7.4: unless a gateway that we trust says that its connection was secured.
-        guard !head.isTargetSecure || origin.isSecure || origin.isTrusted else {
+        let route: Int32
+        switch unsafe Admission.decide(
+            head, received, fields, origin, listenerTable.pointee.router, tables.pointee.routes)
+        {
+        case .route(let index): route = index
+        case .answer(let status, let persists):
             unsafe answerWithoutExchange(
-                client, status: 421, series: listenerTable.pointee.unrouted, head: head, persists: true)
+                client, status: status, series: listenerTable.pointee.unrouted, head: head, persists: persists)
             return
         }
         let series = unsafe listenerTable.pointee.series[Int(route)]

@@ -6,6 +6,7 @@ import HTTPMessage
 ///
 ///     gathering ──body complete──▶ waiting ──turn's end──▶ connecting ──▶ sending ──▶ reading ──▶ over
 ///         └── body too long, request over before its body: dropped       └── broken, too late: failed
+@safe
 struct Mirror: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         /// The request's body is on its way from the client.
