@@ -39,19 +39,21 @@ let package = Package(
     targets: [
         // What `sluice-node` links: no Foundation, no NIO, no Codable.
         .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["CLinux", "EventLoop"], swiftSettings: hot),
         .target(name: "HTTPMessage", dependencies: ["EventLoop"], swiftSettings: hot),
         .target(name: "HTTP1", dependencies: ["CLinux", "HTTPMessage"], swiftSettings: hot),
+        .target(name: "TLS", dependencies: ["COpenSSL", "CLinux", "EventLoop"], swiftSettings: hot),
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .target(
             name: "HTTP2", dependencies: ["CLinux", "CNGHTTP2", "EventLoop", "HTTPMessage"], swiftSettings: hot),
         .target(name: "Balancing", swiftSettings: hot),
         .target(name: "Pattern", swiftSettings: hot),
         .target(
-            name: "Snapshot", dependencies: ["EventLoop", "Telemetry", "HTTPMessage", "Balancing"],
+            name: "Snapshot", dependencies: ["EventLoop", "Telemetry", "HTTPMessage", "Balancing", "TLS"],
             swiftSettings: hot),
-        .target(name: "NodeLink", dependencies: ["Snapshot", "EventLoop"], swiftSettings: hot),
+        .target(name: "NodeLink", dependencies: ["Snapshot", "EventLoop", "TLS"], swiftSettings: hot),
         .target(
             name: "NodeAgent",
             dependencies: ["CLinux", "EventLoop", "Telemetry", "Balancing", "Snapshot", "NodeLink"],
@@ -64,7 +66,7 @@ let package = Package(
             name: "Proxy",
             dependencies: [
                 "CLinux", "EventLoop", "Telemetry", "HTTPMessage", "HTTP1", "HTTP2", "Balancing", "Pattern", "Snapshot",
-                "NodeLink", "NodeAgent",
+                "NodeLink", "NodeAgent", "TLS",
             ],
             swiftSettings: hot),
         .executableTarget(
@@ -76,14 +78,14 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern",
+                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern", "TLS",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common),
         .target(
             name: "ControlPlane",
             dependencies: [
-                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy",
+                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy", "TLS",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -109,6 +111,7 @@ let package = Package(
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop"], swiftSettings: common),
         .testTarget(
             name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
@@ -116,7 +119,7 @@ let package = Package(
         .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: common),
         .testTarget(
             name: "SnapshotTests",
-            dependencies: ["Snapshot", "NodeLink", "EventLoop", "Telemetry", "HTTPMessage", "Balancing"],
+            dependencies: ["Snapshot", "NodeLink", "EventLoop", "Telemetry", "HTTPMessage", "Balancing", "TLS"],
             swiftSettings: common),
         .testTarget(
             name: "NodeAgentTests",
@@ -130,12 +133,12 @@ let package = Package(
             name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
             swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop"], exclude: ["Golden"],
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS"], exclude: ["Golden"],
             swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop",
+                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),

@@ -56,7 +56,7 @@ extension Controller {
         nodeIDs[connection.number] = hello.id
         links[hello.id] = connection
         if hello.digest != current.digest || hello.revision == 0 { connection.send(.snapshot(current.encoded)) }
-        if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership)) }
+        if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership.known(to: hello.role))) }
         advance()
     }
 

@@ -116,3 +116,13 @@ extension Controller {
         }
     }
 }
+
+extension Controller {
+    func certificateDocuments() -> [CertificateDocument] {
+        (current?.snapshot.listeners ?? []).flatMap { listener in
+            (listener.tls?.certificates ?? []).map {
+                CertificateDocument(listener: listener.name, certificate: $0.name, expires: $0.notAfter)
+            }
+        }
+    }
+}

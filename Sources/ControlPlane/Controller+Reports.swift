@@ -40,7 +40,7 @@ extension Controller {
             site: current.snapshot.site, revision: current.revision.number, digest: current.revision.digest,
             uptimeSeconds: (ContinuousClock.now - startedAt).components.seconds, version: Version.text,
             nodes: .init(up: nodes.count { $0.state == .up }, total: nodes.count), control: .init(pid: getpid()),
-            names: nameDocuments())
+            names: nameDocuments(), certificates: certificateDocuments())
     }
 
     package func nodesDocument() async -> NodesDocument {
@@ -104,6 +104,13 @@ extension Controller {
             }
         }
         samples += nameSamples()
+        for document in certificateDocuments() {
+            samples.append(
+                Sample(
+                    "sluice_tls_certificate_expiry_seconds",
+                    [.init("listener", document.listener), .init("certificate", document.certificate)],
+                    Double(document.expires)))
+        }
         samples.append(Sample("sluice_control_revision", [], Double(current?.revision.number ?? 0)))
         if let process = ProcessFigures(pid: getpid()) {
             samples.append(Sample("process_cpu_seconds_total", [], process.cpuSeconds))

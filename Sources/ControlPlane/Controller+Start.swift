@@ -39,6 +39,7 @@ extension Controller {
         for warning in warnings { logger.warning("\(warning.description)") }
         members = Members(incarnation: try await store.nextIncarnation())
         try await restoreSettings()
+        try await beginTicketRotation()
         isStarting = true
         defer { isStarting = false }
         let hasAdopted = adoptNodes()
@@ -171,7 +172,7 @@ extension Controller {
     private func readyLine() -> String {
         guard let snapshot = current?.snapshot else { return "" }
         let listeners = snapshot.listeners.flatMap { listener in
-            listener.addresses.map { "\(listener.name) \(listener.application.scheme)://\($0)" }
+            listener.addresses.map { "\(listener.name) \(listener.scheme)://\($0)" }
         }
         let count = members.desiredProxies
         return "ready: site \(snapshot.site) revision \(snapshot.revision); listening on "
@@ -198,11 +199,11 @@ struct ScaleSetting: Equatable {
     var text: String { "\(desired) \(stated)" }
 }
 
-extension Listener.Application {
+extension Listener {
     /// The word in the site file, and the scheme of a listener's URL.
     var scheme: String {
-        switch self {
-        case .http: "http"
+        switch application {
+        case .http: tls == nil ? "http" : "https"
         case .tcp: "tcp"
         }
     }

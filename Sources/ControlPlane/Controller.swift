@@ -66,6 +66,7 @@ package actor Controller: NodeLinkDelegate {
     var names = NameWatch()
     var nameWatches: [String: (interval: Duration, task: Task<Void, Never>)] = [:]
     let lookups = LookupThreads()
+    var ticketRotation: Task<Void, Never>?
     var members = Members(incarnation: 0)
     var processes: [String: any NodeProcess] = [:]
     var links: [String: NodeConnection] = [:]
@@ -182,9 +183,9 @@ package actor Controller: NodeLinkDelegate {
                 self.startNode(id)
                 self.advance()
             }
-        case .publish(let membership, let endpointsChanged):
-            for (id, link) in links where endpointsChanged || members.nodes[id]?.role == .forwarder {
-                link.send(.membership(membership))
+        case .publish(let membership, let toProxies):
+            for (id, link) in links where toProxies || members.nodes[id]?.role == .forwarder {
+                link.send(.membership(membership.known(to: members.nodes[id]?.role)))
             }
         case .stop(let id):
             logger.info("node \(id) leaves: it has \(timing.stop.components.seconds) s to finish")

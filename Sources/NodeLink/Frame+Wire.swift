@@ -1,4 +1,5 @@
 package import Snapshot
+import TLS
 
 extension Frame {
     private enum Kind: UInt8 {
@@ -164,6 +165,7 @@ extension WireWriter {
             out.write(endpoint.address)
             out.write(endpoint.state.rawValue)
         }
+        write(membership.ticketKeys?.bytes ?? [])
     }
 }
 
@@ -186,7 +188,7 @@ extension WireReader {
     }
 
     package mutating func readMembership() throws(WireError) -> Membership {
-        Membership(
+        var membership = Membership(
             version: try read(),
             nodes: try readList { (reader) throws(WireError) in
                 NodeMember(
@@ -198,5 +200,9 @@ extension WireReader {
                     pool: try reader.readString(), address: try reader.readSocketAddress(),
                     state: try reader.readCase())
             })
+        let keys = try readBytes()
+        membership.ticketKeys = TicketKeys(bytes: keys)
+        guard keys.isEmpty || membership.ticketKeys != nil else { throw .invalid("ticket keys") }
+        return membership
     }
 }

@@ -1,6 +1,7 @@
 package import EventLoop
+package import TLS
 
-/// Which proxy nodes take connections, and which endpoints an operator drains. Sent whole, apart from snapshots,
+/// Which proxy nodes take connections, which endpoints an operator drains, and what session tickets are sealed with. Sent whole, apart from snapshots,
 /// so that a node that comes or goes is no new revision.
 package struct Membership: Equatable, Sendable {
     /// Grows with every change.
@@ -9,8 +10,13 @@ package struct Membership: Equatable, Sendable {
     package var nodes: [NodeMember]
     /// Endpoints in a state other than what health says.
     package var endpoints: [EndpointMember]
+    /// Of all proxy nodes; nil for forwarders, which have no use for them.
+    package var ticketKeys: TicketKeys?
 
-    package init(version: UInt64, nodes: [NodeMember] = [], endpoints: [EndpointMember] = []) {
+    package init(
+        version: UInt64, nodes: [NodeMember] = [], endpoints: [EndpointMember] = [], ticketKeys: TicketKeys? = nil
+    ) {
+        self.ticketKeys = ticketKeys
         self.version = version
         self.nodes = nodes
         self.endpoints = endpoints

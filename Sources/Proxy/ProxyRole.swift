@@ -4,6 +4,7 @@ package import NodeAgent
 package import NodeLink
 import Pattern
 package import Snapshot
+import TLS
 import Telemetry
 
 /// The proxy node: compiles what the agent gives it, and tells its workers.
@@ -16,9 +17,12 @@ package final class ProxyRole: DataRole {
     private let agent: AgentMailbox
     private let registry = IdentityRegistry()
     private let sources = SourceTable()
+    private let serverContexts: ServerContexts
+    private let clientContexts: ClientContexts
     /// Endpoints that an operator drains; known to the registry or not yet.
     private var draining: [EndpointKey] = []
     private var membershipVersion: UInt64 = 0
+    private var ticketKeys: TicketKeys?
     /// Held for the life of the process.
     private let listeners: [WorkerListeners]
     private let handOverPaths: [String]
@@ -35,6 +39,8 @@ package final class ProxyRole: DataRole {
         workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange]
     ) throws(RoleError) {
         workerCount = workers
+        serverContexts = ServerContexts(workers: workers)
+        clientContexts = ClientContexts(workers: workers)
         agent = mailbox
         var address = address
         var listeners: [WorkerListeners] = []
@@ -97,11 +103,13 @@ package final class ProxyRole: DataRole {
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
         if accessLog == nil && snapshot.accessLog != nil { accessLog = AccessLog(workers: workerCount) }
+        let contexts = try serverContexts.make(for: snapshot)
+        let endpointContexts = try clientContexts.make(for: snapshot)
         let site: CompiledSite
         do {
             site = try CompiledSite(
                 snapshot, registry: registry, workers: workerCount,
-                accessLog: snapshot.accessLog == nil ? nil : accessLog)
+                accessLog: snapshot.accessLog == nil ? nil : accessLog, contexts: contexts, clientContexts: endpointContexts)
         } catch {
             throw RoleError("a regular expression of revision \(snapshot.revision): \(error.message)")
         }
@@ -123,6 +131,7 @@ package final class ProxyRole: DataRole {
 
     package func apply(_ membership: Membership) {
         membershipVersion = membership.version
+        ticketKeys = membership.ticketKeys
         draining = membership.endpoints.filter { $0.state == .draining }
             .map { EndpointKey(pool: $0.pool, address: $0.address) }
         postMembership()
@@ -130,7 +139,9 @@ package final class ProxyRole: DataRole {
 
     private func postMembership() {
         let numbers = draining.compactMap(registry.knownNumber(of:))
-        for mailbox in mailboxes { mailbox.post(.membership(version: membershipVersion, draining: numbers)) }
+        for mailbox in mailboxes {
+            mailbox.post(.membership(version: membershipVersion, draining: numbers, ticketKeys: ticketKeys))
+        }
     }
 
     package func setHealth(of endpoint: EndpointKey, isUp: Bool) {

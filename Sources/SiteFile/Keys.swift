@@ -81,16 +81,19 @@ enum ListenerKeys {
         "address", .oneOrMore(.listenAddress, each: "address"), stands: "required",
         "Where to listen. `:8080` stands for `0.0.0.0:8080`. A name is resolved when the file is applied.")
     static let `protocol` = Key(
-        "protocol", .word([("http", .http), ("tcp", .tcp)], later: ["https", "tls-passthrough"]),
-        default: Listener.Application.http, "What is spoken there. A `tcp` listener relays to the pool in `to`.")
+        "protocol", .word([("http", .http), ("https", .https), ("tcp", .tcp)], later: ["tls-passthrough"]),
+        default: WrittenProtocol.http,
+        "What is spoken there. `https` is HTTP inside of TLS, with the certificates in `tls`. A `tcp` listener relays to the pool in `to`."
+    )
     static let to = Key("to", .name, stands: "required for `tcp`", "The pool of a `tcp` listener.")
     static let limits = Key(
         "limits", .section(ListenerLimitsKeys.section), stands: "those of the site",
         "Bounds for this listener's clients, instead of those of the site.")
     static let section = Section(
         "listeners.NAME", "",
-        keys: [address.declaration, `protocol`.declaration, to.declaration, limits.declaration],
-        later: ["tls", "proxy_protocol"])
+        keys: [address.declaration, `protocol`.declaration, to.declaration, tls.declaration, limits.declaration],
+        later: ["proxy_protocol"])
+    static let tls = Key("tls", .section(TLSKeys.section), stands: "required for `https`", "How TLS is spoken there.")
 }
 
 enum RouteKeys {
@@ -169,7 +172,7 @@ enum HeaderKeys {
         "Drops every line of that name.")
     static let declarations = [set.declaration, add.declaration, remove.declaration]
     static let summary =
-        "`remove` is done first, then `set`, then `add`. Values may hold `{client_ip}`, `{client_port}`, `{host}`, `{hostname}` (without the port), `{path}`, `{query}`, `{method}`, `{scheme}`, `{request_id}`, `{route}`, `{listener}`, `{header.NAME}` (of the request) and, in responses, `{status}`: of the request as it was received; `{{` stands for a brace. Fields that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are refused."
+        "`remove` is done first, then `set`, then `add`. Values may hold `{client_ip}`, `{client_port}`, `{host}`, `{hostname}` (without the port), `{path}`, `{query}`, `{method}`, `{scheme}`, `{request_id}`, `{route}`, `{listener}`, `{tls_version}`, `{tls_cipher}`, `{tls_server_name}`, `{tls_client_subject}` (empty in the clear), `{header.NAME}` (of the request) and, in responses, `{status}`: of the request as it was received; `{{` stands for a brace. Fields that frame the message (`Content-Length`, `Transfer-Encoding`, `Connection`, …) are refused."
 }
 
 enum RouteTimeoutKeys {
@@ -213,13 +216,16 @@ enum PoolKeys {
         "How endpoints are probed.")
     static let connections = Key(
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
+    static let tls = Key(
+        "tls", .section(EndpointTLSKeys.section), stands: "endpoints are spoken to in the clear",
+        "TLS to the endpoints, 1.2 or 1.3. Their certificates are verified, also without a key here: `tls: {}`.")
     static let section = Section(
         "pools.NAME", "",
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
-            connections.declaration,
+            connections.declaration, tls.declaration,
         ],
-        later: ["hash", "sticky", "outlier", "protocol", "tls", "discover"])
+        later: ["hash", "sticky", "outlier", "protocol", "discover"])
 }
 
 enum EndpointKeys {

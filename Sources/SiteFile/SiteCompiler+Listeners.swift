@@ -12,10 +12,10 @@ extension SiteCompiler {
                 for (address, node) in zip(written, nodes) { listener.addresses += resolve(address, node.mark) }
             }
         }
-        let application = reader.read(ListenerKeys.protocol)
-        listener.application = application ?? .http
+        let spoken = reader.read(ListenerKeys.protocol)
+        listener.application = spoken == .tcp ? .tcp : .http
         listener.limits = compile(limits: reader.open(ListenerKeys.limits), of: listener)
-        switch listener.application {
+        switch spoken ?? .http {
         case .tcp:
             guard let name = reader.require(ListenerKeys.to, hint: "a tcp listener relays to one pool, as in `to: app`")
             else {
@@ -23,16 +23,26 @@ extension SiteCompiler {
                 break
             }
             listener.pool = pool(named: name, at: reader[node: ListenerKeys.to]?.mark ?? reader.mark)
-        case .http:
+        case .http, .https:
             // With a protocol that could not be read, `to` may be right.
-            guard application != nil || !reader.has(ListenerKeys.protocol) else {
+            guard spoken != nil || !reader.has(ListenerKeys.protocol) else {
                 hasDanglingName = true
-                break
+                return listener
             }
             guard let name = reader.read(ListenerKeys.to) else { break }
             diagnostics.error(
                 reader.mark(of: ListenerKeys.to), "the http listener \(named.name.quoted) takes no `to`",
                 hint: "add a route with `to: \(name)`, or write `protocol: tcp`")
+        }
+        if spoken == .https {
+            let hint = "as in `tls: {certificates: [{chain: shop.pem, key: shop.key}]}`"
+            if let node = reader.require(ListenerKeys.tls, hint: hint) {
+                listener.tls = compile(tls: SectionReader(node, TLSKeys.section, diagnostics))
+            }
+        } else if reader.has(ListenerKeys.tls) {
+            diagnostics.error(
+                reader.mark(of: ListenerKeys.tls), "`tls` is for listeners with `protocol: https`",
+                hint: "write `protocol: https`, or remove it")
         }
         return listener
     }

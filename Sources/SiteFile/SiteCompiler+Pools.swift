@@ -13,6 +13,14 @@ extension SiteCompiler {
         reader.read(PoolKeys.balance, into: &pool.balance)
         pool.health = reader.open(PoolKeys.health).flatMap(compile(health:))
         if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
+        if let tls = reader.open(PoolKeys.tls) {
+            pool.tls = compile(endpointTLS: tls, pool)
+            if case .http? = pool.health?.probe {
+                diagnostics.error(
+                    reader.mark(of: PoolKeys.health), "probes with `path` don't speak TLS",
+                    hint: "write `health: {tcp: true}`")
+            }
+        }
         return pool
     }
 

@@ -7,6 +7,7 @@ final class SiteCompiler {
     let diagnostics: DiagnosticList
     let names: NameCache
     let patterns = SitePatterns()
+    let files: NamedFiles
     let pages: PageFiles
     /// Names under `pools` and `listeners`, with what is known of them before they are compiled, in file order.
     var pools: [Named] = []
@@ -30,10 +31,11 @@ final class SiteCompiler {
         var reader: SectionReader
     }
 
-    init(_ diagnostics: DiagnosticList, _ names: NameCache, _ pages: PageFiles) {
+    init(_ diagnostics: DiagnosticList, _ names: NameCache, _ files: NamedFiles) {
         self.diagnostics = diagnostics
         self.names = names
-        self.pages = pages
+        self.files = files
+        pages = PageFiles(files)
     }
 
     func compile(_ root: YAMLNode, revision: UInt64) -> Snapshot {

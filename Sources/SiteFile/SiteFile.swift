@@ -31,7 +31,7 @@ package struct SiteFile {
         _ diagnostics: DiagnosticList
     ) throws(ConfigurationError) -> CompiledSite {
         if let root {
-            let compiler = SiteCompiler(diagnostics, NameCache(resolver), PageFiles(siteFile: file))
+            let compiler = SiteCompiler(diagnostics, NameCache(resolver), NamedFiles(siteFile: file))
             let snapshot = compiler.compile(root, revision: revision)
             if diagnostics.errorCount == 0 {
                 return CompiledSite(

@@ -22,12 +22,15 @@ package struct Pool: Equatable, Sendable {
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
     package var connections: ConnectionLimits
+    /// nil: endpoints are spoken to in the clear.
+    package var tls: EndpointTLS?
 
     package init(
         name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
-        connections: ConnectionLimits = .init()
+        connections: ConnectionLimits = .init(), tls: EndpointTLS? = nil
     ) {
         self.name = name
+        self.tls = tls
         self.endpoints = endpoints
         self.balance = balance
         self.health = health

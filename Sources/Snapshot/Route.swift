@@ -162,6 +162,12 @@ package enum Variable: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case listener = 10
     /// `{status}`: the response's; only in rules for responses.
     case status = 11
+    /// Of the connection that the client's request came by: `1.3`, `TLS_AES_128_GCM_SHA256`, the host of SNI. Empty in the clear.
+    case tlsVersion = 12
+    case tlsCipher = 13
+    case tlsServerName = 14
+    /// The subject of the client's certificate by RFC 4514; empty without one.
+    case tlsClientSubject = 15
 
     /// The word between the braces.
     package var name: String {
@@ -178,6 +184,10 @@ package enum Variable: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .route: "route"
         case .listener: "listener"
         case .status: "status"
+        case .tlsVersion: "tls_version"
+        case .tlsCipher: "tls_cipher"
+        case .tlsServerName: "tls_server_name"
+        case .tlsClientSubject: "tls_client_subject"
         }
     }
 

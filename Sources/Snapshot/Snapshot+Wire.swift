@@ -107,6 +107,7 @@ extension WireWriter {
         }
         write(pool.balance.rawValue)
         write(pool.connections)
+        write(pool.tls)
         write(pool.health != nil)
         guard let health = pool.health else { return }
         switch health.probe {
@@ -140,6 +141,7 @@ extension WireWriter {
         write(listener.application.rawValue)
         write(listener.pool != nil)
         if let pool = listener.pool { write(UInt32(pool)) }
+        write(listener.tls)
         write(listener.limits)
     }
 
@@ -227,6 +229,7 @@ extension WireReader {
         }
         pool.balance = try readCase()
         pool.connections = try readConnectionLimits()
+        pool.tls = try readEndpointTLS()
         guard try readBool() else { return pool }
         let probe: HealthCheck.Probe
         switch try read(UInt8.self) {
@@ -262,6 +265,7 @@ extension WireReader {
             name: try readString(),
             addresses: try readList { (reader) throws(WireError) in try reader.readIPEndpoint() },
             application: try readCase(), pool: try readBool() ? try readIndex(below: poolCount, "pool") : nil,
+            tls: try readListenerTLS(),
             limits: try readListenerLimits())
     }
 

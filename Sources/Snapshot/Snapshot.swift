@@ -100,17 +100,21 @@ package struct Listener: Equatable, Sendable {
     package var application: Application
     /// `to` of a `tcp` listener: index into `Snapshot.pools`; nil for `http`.
     package var pool: Int?
+    /// `tls` of an `https` listener, which is an `http` one inside; nil: clients speak in the clear.
+    package var tls: ListenerTLS?
+
     /// `limits`: what differs from those of the site.
     package var limits: ListenerLimits
 
     package init(
         name: String, addresses: [IPEndpoint], application: Application = .http, pool: Int? = nil,
-        limits: ListenerLimits = .init()
+        tls: ListenerTLS? = nil, limits: ListenerLimits = .init()
     ) {
         self.name = name
         self.addresses = addresses
         self.application = application
         self.pool = pool
+        self.tls = tls
         self.limits = limits
     }
 }

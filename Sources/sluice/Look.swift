@@ -29,6 +29,13 @@ struct Status: AsyncParsableCommand {
                 "name      \(name.name): \(name.addresses.joined(separator: ", "))"
                     + (name.failure.map { " (does not resolve now: \($0))" } ?? ""))
         }
+        for certificate in status.certificates {
+            let days = (certificate.expires - Int64(Date().timeIntervalSince1970)) / 86_400
+            let date = Date(timeIntervalSince1970: Double(certificate.expires)).formatted(.iso8601)
+            Output.line(
+                "certificate \(certificate.certificate) of \(certificate.listener): "
+                    + (days < 0 ? "expired on \(date)" : "expires on \(date), in \(days) days"))
+        }
     }
 }
 

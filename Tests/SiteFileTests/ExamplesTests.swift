@@ -13,7 +13,7 @@ struct ExamplesTests {
     @Test("every example compiles without errors and warnings, on its own and from the wire", arguments: names)
     func compiles(name: String) throws {
         let text = try String(contentsOfFile: "\(ExamplesTests.folder)/\(name)", encoding: .utf8)
-        let site = try compile(text)
+        let site = try compile(text, file: "\(ExamplesTests.folder)/\(name)")
         #expect(site.warnings.map(\.description) == [])
         #expect(try Snapshot(encoded: site.snapshot.encoded()) == site.snapshot)
     }

@@ -21,7 +21,7 @@ struct PageFilesTests {
     @Test("a page has 32 KiB at most", arguments: [(32 * 1024 - 1, true), (32 * 1024, true), (32 * 1024 + 1, false)])
     func size(count: Int, isGood: Bool) throws {
         try withPages([count]) { directory in
-            let pages = PageFiles(siteFile: "\(directory)/site.yaml")
+            let pages = PageFiles(NamedFiles(siteFile: "\(directory)/site.yaml"))
             let body = try? pages.read("\(count)").get()
             #expect(body?.count == (isGood ? count : nil))
             #expect((try? pages.read("\(directory)/\(count)").get()) == body)
@@ -31,9 +31,9 @@ struct PageFilesTests {
     @Test("a directory, a device and a missing file are none")
     func kinds() throws {
         try withPages([]) { directory in
-            let pages = PageFiles(siteFile: "\(directory)/site.yaml")
+            let pages = PageFiles(NamedFiles(siteFile: "\(directory)/site.yaml"))
             for path in [".", directory, "/dev/zero", "missing", "../missing"] {
-                #expect(throws: PageFiles.Problem.self, "\(path)") { try pages.read(path).get() }
+                #expect(throws: NamedFiles.Problem.self, "\(path)") { try pages.read(path).get() }
             }
         }
     }
@@ -41,14 +41,14 @@ struct PageFilesTests {
     @Test("all pages of a site have 1 MiB at most; one that is named twice counts once")
     func total() throws {
         try withPages([32 * 1024, 1]) { directory in
-            let pages = PageFiles(siteFile: "\(directory)/site.yaml")
+            let pages = PageFiles(NamedFiles(siteFile: "\(directory)/site.yaml"))
             for index in 0..<32 {
                 let copy = "\(directory)/copy-\(index)"
                 try FileManager.default.copyItem(atPath: "\(directory)/\(32 * 1024)", toPath: copy)
                 #expect(try pages.read("copy-\(index)").get().count == 32 * 1024)
                 #expect(try pages.read("copy-\(index)").get().count == 32 * 1024)
             }
-            #expect(throws: PageFiles.Problem.self) { try pages.read("1").get() }
+            #expect(throws: NamedFiles.Problem.self) { try pages.read("1").get() }
         }
     }
 

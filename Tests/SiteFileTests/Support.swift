@@ -23,14 +23,16 @@ struct FixedResolver: EndpointResolver {
     }
 }
 
-func compile(_ text: String, revision: UInt64 = 1) throws(ConfigurationError) -> CompiledSite {
-    try SiteFile.compile(text: text, file: "site.yaml", revision: revision, resolver: FixedResolver())
+func compile(
+    _ text: String, file: String = "site.yaml", revision: UInt64 = 1
+) throws(ConfigurationError) -> CompiledSite {
+    try SiteFile.compile(text: text, file: file, revision: revision, resolver: FixedResolver())
 }
 
 /// What an operator sees of a file: its problems, or its warnings, or nothing.
-func diagnostics(of text: String) -> [Diagnostic] {
+func diagnostics(of text: String, file: String = "site.yaml") -> [Diagnostic] {
     do throws(ConfigurationError) {
-        return try compile(text).warnings
+        return try compile(text, file: file).warnings
     } catch {
         return error.diagnostics
     }

@@ -1,6 +1,7 @@
 import EventLoop
 import NodeLink
 import Snapshot
+import TLS
 import Telemetry
 
 enum Samples {
@@ -23,6 +24,16 @@ enum Samples {
             Listener(
                 name: "db", addresses: [IPEndpoint("[2001:db8::1]:5432")!], application: .tcp, pool: 1,
                 limits: listenerLimits),
+            Listener(
+                name: "secure", addresses: [IPEndpoint("0.0.0.0:443")!],
+                tls: ListenerTLS(
+                    certificates: [
+                        ServerCertificate(name: "a.pem", chain: [0x2d, 0x2d], key: [0x2d], notAfter: 1_900_000_000,
+                            ocspResponse: [0x30]),
+                        ServerCertificate(name: "b.pem", chain: [], key: [], notAfter: -1),
+                    ], minimum: .tls13, protocols: [.http2, .http11],
+                    clientAuthentication: ClientAuthentication(authorities: [0x2d], mode: .require),
+                    keyLog: "/tmp/keys")),
         ],
         routes: [
             Route(
@@ -89,7 +100,10 @@ enum Samples {
                     lifetime: .seconds(3600))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
-                health: HealthCheck(probe: .tcp)),
+                health: HealthCheck(probe: .tcp),
+                tls: EndpointTLS(
+                    verification: .authorities([0x2d]), serverName: "db.internal",
+                    certificate: ServerCertificate(name: "c.pem", chain: [1], key: [2], notAfter: 3))),
         ], statesForwarded: true,
         errorPages: [ErrorPage(statuses: 500...599, contentType: "text/html", body: Array("<h1>{status}</h1>".utf8))])
 
@@ -119,7 +133,8 @@ enum Samples {
             NodeMember(id: "proxy-1", reach: .handOver(prefix: "/run/p", workers: 1), draining: true, weight: 256),
             NodeMember(id: "far", reach: .relay(IPEndpoint("[2001:db8::9]:7000")!)),
         ],
-        endpoints: [EndpointMember(pool: "app", address: .unix("/run/app.sock"), state: .draining)])
+        endpoints: [EndpointMember(pool: "app", address: .unix("/run/app.sock"), state: .draining)],
+        ticketKeys: TicketKeys(bytes: (0..<240).map { UInt8($0) }))
 
     static let report = Report(samples: [
         Sample("sluice_requests_total", [.init("route", "api"), .init("code", "200")], 1e15),

@@ -77,7 +77,7 @@ struct SnapshotWireTests {
         switch kind {
         case "listener pool": snapshot.listeners[1].pool = 2
         case "route pool": snapshot.routes[0].targets[0].pool = 2
-        default: snapshot.routes[0].listeners = [2]
+        default: snapshot.routes[0].listeners = [snapshot.listeners.count]
         }
         #expect(throws: WireError.self) { try Snapshot(encoded: snapshot.encoded()) }
     }

@@ -60,7 +60,8 @@ def command(scenario, port, seconds, cpus=None, hosts=0, log=None):
               "--timeout", "10s", "--latency", "--script", str(REPORT)]
     if scenario.new_connections:
         words += ["--header", "Connection: close"]
-    return words + [f"http://127.0.0.1:{port}{scenario.path}", "--", str(hosts)]
+    scheme = "https" if scenario.kind == "https" else "http"
+    return words + [f"{scheme}://127.0.0.1:{port}{scenario.path}", "--", str(hosts)]
 
 
 def h2load_report(text, log, seconds):

@@ -10,7 +10,7 @@ KIB, MIB = 1 << 10, 1 << 20
 class Scenario:
     name: str
     about: str
-    kind: str  # "http": one proxy; "tcp": a relay; "twotier": a relay in front of a proxy, on this host
+    kind: str  # "http", "https": one proxy; "tcp": a relay; "twotier": a relay in front of a proxy, on this host
     body_bytes: int
     connections: int
     new_connections: bool = False  # every request on a connection of its own
@@ -51,6 +51,10 @@ ALL = [
     Scenario("http-64k", "HTTP keep-alive, 64 KiB", "http", 64 * KIB, 32),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB", "http", MIB, 16),
     Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),
+    Scenario("https-128", "HTTPS (TLS 1.3, ECDSA P-256) keep-alive, 128 B", "https", 128, 64),
+    Scenario("https-1m", "HTTPS keep-alive, 1 MiB", "https", MIB, 16),
+    Scenario("https-newconn", "HTTPS, new connection and full handshake per request, 128 B", "https", 128, 64,
+             new_connections=True),
     Scenario("http2-128", "HTTP/2, 10 connections × 32 streams, 128 B", "http", 128, 10, streams=32),
     Scenario("http2-64k", "HTTP/2, 4 connections × 8 streams, 64 KiB", "http", 64 * KIB, 4, streams=8),
     Scenario("tcp-128", "TCP relay, keep-alive, 128 B", "tcp", 128, 64),

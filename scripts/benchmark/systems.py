@@ -9,6 +9,9 @@ from pathlib import Path
 from scenarios import hosts_of
 from system import REPOSITORY, START_SECONDS, BenchError, System, free_port
 
+# One ECDSA certificate for all of them.
+CERTIFICATE = REPOSITORY / "deploy" / "examples" / "certificates" / "shop-ecdsa.pem"
+KEY = CERTIFICATE.with_suffix(".key")
 EXECUTABLES = Path(os.environ.get("SLUICE_BIN_DIR", REPOSITORY / ".build" / "release"))
 
 
@@ -45,7 +48,10 @@ class Sluice(System):
             listener = f'  relay: {{address: "127.0.0.1:{self.port}", protocol: tcp, to: app}}\n'
             routes = ""
         else:
-            listener = f'  web: {{address: "127.0.0.1:{self.port}"}}\n'
+            tls = ""
+            if self.scenario.kind == "https":
+                tls = f', protocol: https, tls: {{certificates: [{{chain: "{CERTIFICATE}", key: "{KEY}"}}]}}'
+            listener = f'  web: {{address: "127.0.0.1:{self.port}"{tls}}}\n'
             routes = self._routes()
         return (
             "forwarder: {workers: 1}\nproxy: {nodes: 1, workers: 1}\n"
@@ -104,6 +110,10 @@ class HAProxy(System):
         if kind == "http":
             self._haproxy("haproxy-http.cfg", BIND=f"{bind} proto h2" if self.scenario.streams else bind,
                           ENDPOINT=self.endpoint)
+        elif kind == "https":
+            joined = self.directory / "certificate.pem"
+            joined.write_text(CERTIFICATE.read_text() + KEY.read_text())
+            self._haproxy("haproxy-http.cfg", BIND=f"{bind} ssl crt {joined}", ENDPOINT=self.endpoint)
         elif kind == "tcp":
             self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=self.endpoint)
         else:
@@ -135,14 +145,19 @@ class Nginx(System):
         listen = f"127.0.0.1:{self.port}"
         kind = self.scenario.kind
         if kind == "http":
-            self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen, ENDPOINT=self.endpoint, REAL_IP="")
+            self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen,
+                        ENDPOINT=self.endpoint, EXTRA="")
+        elif kind == "https":
+            self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl", ENDPOINT=self.endpoint,
+                        EXTRA=f"ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY}; "
+                                "ssl_protocols TLSv1.2 TLSv1.3;")
         elif kind == "tcp":
             self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=self.endpoint, PROXY_PROTOCOL="off")
         else:
             inner = self._inner_address()
             trusted = "unix:" if inner.startswith("unix:") else "127.0.0.1"
             self._nginx("nginx-http.conf", LISTEN=f"{inner} proxy_protocol", ENDPOINT=self.endpoint,
-                        REAL_IP=f"set_real_ip_from {trusted}; real_ip_header proxy_protocol;")
+                        EXTRA=f"set_real_ip_from {trusted}; real_ip_header proxy_protocol;")
             self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=inner, PROXY_PROTOCOL="on")
 
     def _inner_address(self):

@@ -24,6 +24,7 @@ enum APISchema {
             "site": string, "revision": integer, "digest": string, "uptime_seconds": integer, "version": string,
             "nodes": object(["up": integer, "total": integer]), "control": object(["pid": integer]),
             "names": list(reference("Name")),
+            "certificates": list(object(["listener": string, "certificate": string, "expires": integer])),
         ]),
         "Name": object(["name": string, "addresses": list(string), "failure": string], optional: ["failure"]),
         "Nodes": object([
@@ -51,7 +52,7 @@ enum APISchema {
         "Listeners": object([
             "listeners": list(
                 object([
-                    "name": string, "protocol": oneOf(["http", "tcp"]), "addresses": list(string),
+                    "name": string, "protocol": oneOf(["http", "https", "tcp"]), "addresses": list(string),
                     "connections": integer, "accepted": integer,
                 ])), "unanswered": list(string),
         ]),

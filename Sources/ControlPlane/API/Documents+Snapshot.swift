@@ -70,7 +70,7 @@ extension ListenersDocument {
                 // A relayed connection is open at the forwarder and at the node: count it where it is served.
                 let role: Hello.Role = listener.application == .tcp ? .forwarder : .proxy
                 return Listener(
-                    name: listener.name, protocol: listener.application.scheme,
+                    name: listener.name, protocol: listener.scheme,
                     addresses: listener.addresses.map(\.description),
                     connections: counts.sum("sluice_connections", ["listener": listener.name, "role": role.name]),
                     accepted: counts.sum(

@@ -17,6 +17,16 @@ package struct StatusDocument: Codable, Equatable, Sendable {
     package var control: Control
     /// Names among the endpoints.
     package var names: [NameDocument]
+    /// Certificates of https listeners.
+    package var certificates: [CertificateDocument]
+}
+
+package struct CertificateDocument: Codable, Equatable, Sendable {
+    package var listener: String
+    /// `chain` as the site file writes it.
+    package var certificate: String
+    /// Unix time.
+    package var expires: Int64
 }
 
 package struct NameDocument: Codable, Equatable, Sendable {

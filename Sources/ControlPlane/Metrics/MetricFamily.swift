@@ -25,6 +25,12 @@ struct MetricFamily: Sendable {
             "sluice_malformed_messages_total", .counter,
             "Requests (side client), responses (side endpoint) and PROXY headers (side forwarder) refused for their bytes, by reason."
         ),
+        .init("sluice_tls_handshakes_total", .counter, "TLS handshakes of clients, by version and whether a session was resumed."),
+        .init("sluice_tls_handshake_failures_total", .counter, "TLS handshakes of clients that failed, by reason."),
+        .init(
+            "sluice_tls_certificate_expiry_seconds", .gauge,
+            "When the certificate of a listener expires, Unix time."),
+        .init("sluice_endpoint_tls_failures_total", .counter, "TLS handshakes with the endpoint that failed."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
         .init(
             "sluice_endpoint_connections", .gauge,

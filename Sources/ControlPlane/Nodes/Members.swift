@@ -1,5 +1,6 @@
 import EventLoop
 import NodeLink
+import TLS
 
 /// The nodes of a site, the endpoints that operators drain, and what follows from both. Pure: events in, steps out.
 ///
@@ -9,8 +10,8 @@ struct Members: Sendable {
     /// What the controller must do next.
     enum Step: Equatable {
         case start(id: String, after: Duration)
-        /// To all forwarders; to proxies when `endpointsChanged`.
-        case publish(Membership, endpointsChanged: Bool)
+        /// To all forwarders; to proxies when what they need of it has changed.
+        case publish(Membership, toProxies: Bool)
         /// The node is out of the way of new connections: it may finish and exit.
         case stop(id: String)
         case drain(id: String)
@@ -34,6 +35,8 @@ struct Members: Sendable {
     /// Local proxy nodes that are wanted.
     private(set) var desiredProxies = 0
     private(set) var drainedEndpoints: Set<EndpointKey> = []
+    /// nil: the site needs none.
+    var ticketKeys: TicketKeys?
     /// Adopted nodes that have not said hello. Until they have, no membership is sent: it would take serving nodes
     /// from a forwarder that goes on without us.
     private(set) var awaited: Set<String> = []
@@ -187,10 +190,10 @@ struct Members: Sendable {
         let endpoints = drainedEndpoints.map {
             EndpointMember(pool: $0.pool, address: $0.address, state: .draining)
         }.sorted { ($0.pool, $0.address.description) < ($1.pool, $1.address.description) }
-        if let published, published.nodes == members, published.endpoints == endpoints { return nil }
-        let endpointsChanged = endpoints != (published?.endpoints ?? [])
-        let next = Membership(version: version + 1, nodes: members, endpoints: endpoints)
+        let isSame = published?.endpoints ?? [] == endpoints && published?.ticketKeys == ticketKeys
+        if isSame, let published, published.nodes == members { return nil }
+        let next = Membership(version: version + 1, nodes: members, endpoints: endpoints, ticketKeys: ticketKeys)
         published = next
-        return .publish(next, endpointsChanged: endpointsChanged)
+        return .publish(next, toProxies: !isSame)
     }
 }

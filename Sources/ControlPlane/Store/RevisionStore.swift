@@ -64,6 +64,8 @@ package enum SettingKey: String, Sendable {
     /// What the names of the site last resolved to: a name and its addresses on each line.
     case names
     case incarnation
+    /// When they were rotated last, Unix time, and the keys, in hexadecimal.
+    case ticketKeys
 }
 
 package enum StoreError: Error, Equatable, CustomStringConvertible {

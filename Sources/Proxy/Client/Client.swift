@@ -1,14 +1,17 @@
 import EventLoop
+import TLS
 
 /// One connection from a client: a plain value in a slab. An idle one holds no buffer.
 ///
-///     proxyHeader ──▶ idle ──first byte──▶ head ──head complete──▶ exchange ──response sent──▶ idle
-///                       │                   │                        │
-///                       └──────────── end, error, timeout ───────────┴──▶ (lingering ──▶) closed
+///     proxyHeader ──▶ handshake ──▶ idle ──first byte──▶ head ──head complete──▶ exchange ──response sent──▶ idle
+///                         │          │                    │                        │
+///                         └──────────┴──────────── end, error, timeout ────────────┴──▶ (lingering ──▶) closed
 struct Client: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         /// A relayed connection whose PROXY protocol header hasn't come yet.
         case proxyHeader
+        /// TLS is being agreed on.
+        case handshake
         /// Between two requests.
         case idle
         /// Part of a request head has come.
@@ -45,6 +48,10 @@ struct Client: BitwiseCopyable {
     var sourceScope: UInt32 = 0
     /// Its source has too many connections: it gets 429.
     var isOverLimit = false
+    /// Nothing more may be said to it: what it got must look cut short.
+    var isCut = false
+    /// nil: it speaks in the clear.
+    var tls: TLSStream?
     /// Requests so far.
     var requests: UInt32 = 0
     /// When its socket took no more; 0: it takes bytes.
@@ -61,7 +68,7 @@ struct Client: BitwiseCopyable {
     var address: IPEndpoint
     /// Received and not used up. During an exchange the request's head stays at the front.
     var input = Buffer()
-    /// Composed and not yet sent: a head, or a response of our own.
+    /// Composed and not yet sent: a head, or a response of our own. With TLS: whatever the socket didn't take, encrypted.
     var output = Buffer()
     /// Empty lines that came before the request.
     var emptyLines: UInt8 = 0

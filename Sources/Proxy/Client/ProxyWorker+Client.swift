@@ -23,7 +23,10 @@ extension ProxyWorker {
         let pointer = unsafe clients[slot]
         unsafe pointer.pointee.slot = slot
         unsafe setDeadline(pointer, now + headNanoseconds(of: pointer))
-        if phase == .idle { unsafe admitSource(pointer) }
+        if phase == .idle {
+            unsafe admitSource(pointer)
+            if unsafe beginTLS(pointer) { return }
+        }
         unsafe readClient(pointer)
     }
 
@@ -91,6 +94,7 @@ extension ProxyWorker {
             {
                 unsafe pumpRequest(exchange)
             }
+        case .handshake: if unsafe client.pointee.isReadable { unsafe shakeHands(client) }
         case .lingering:
             if unsafe client.pointee.stream != ClientStream.none {
                 unsafe finishStream(client)
@@ -238,7 +242,8 @@ extension ProxyWorker {
             {
             case .bytes(let count):
                 unsafe client.pointee.output.consume(count)
-                statistics.bytesOut &+= UInt64(count)
+                // With TLS it was counted when it was encrypted.
+                if unsafe client.pointee.tls == nil { statistics.bytesOut &+= UInt64(count) }
             case .wouldBlock:
                 unsafe clientIsFull(client)
                 return false
@@ -262,6 +267,7 @@ extension ProxyWorker {
         if unsafe client.pointee.stream != ClientStream.none {
             return unsafe sendComposedOnStream(client, body, bodyCount)
         }
+        if let stream = unsafe client.pointee.tls { return unsafe sendComposed(client, stream, body, bodyCount) }
         var sent = 0
         let headCount = writer.count
         if unsafe !client.pointee.output.isHeld {
@@ -331,6 +337,7 @@ extension ProxyWorker {
             return
         }
         unsafe client.pointee.phase = .lingering
+        unsafe sendCloseNotice(client)
         unsafe watch(client, .stream)
         if unsafe client.pointee.output.isHeld {
             unsafe setDeadline(
@@ -381,6 +388,7 @@ extension ProxyWorker {
         }
         if unsafe client.pointee.session != ClientSession.none { unsafe endSession(client) }
         unsafe leaveSource(client)
+        if unsafe client.pointee.tls != nil { unsafe endTLS(client) }
         let listener = unsafe client.pointee.listener
         if listener != Client.unknownListener { listenerClients[Int(listener)] -= 1 }
         unsafe close(client.pointee.descriptor)

@@ -11,7 +11,7 @@ extension ProxyWorker {
         // A stream's rest couldn't wait without its exchange, which knows where it ends.
         guard
             unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld
-                && client.pointee.stream == ClientStream.none
+                && client.pointee.stream == ClientStream.none && client.pointee.tls == nil
         else { return }
         var rest = unsafe exchange.pointee.response
         guard unsafe fillBuffer(connection) else {
@@ -87,7 +87,7 @@ extension ProxyWorker {
         unsafe connection.pointee.input.compact()
         while unsafe connection.pointee.isReadable && connection.pointee.input.room > 0 {
             let room = unsafe connection.pointee.input.room
-            switch unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room) {
+            switch unsafe receive(connection, connection.pointee.input.tail, room) {
             case .bytes(let count):
                 unsafe connection.pointee.input.end += count
                 if unsafe count < room && !connection.pointee.isPeerClosed {

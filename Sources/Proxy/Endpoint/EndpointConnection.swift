@@ -1,9 +1,12 @@
 import EventLoop
+import TLS
 
 /// One connection to an endpoint: serves an exchange, or waits in its endpoint's list of idle ones.
 struct EndpointConnection: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         case connecting
+        /// TLS is being agreed on.
+        case handshake
         case busy
         case idle
         /// It serves a copy of a request: `exchange` is the number of a `Mirror`.
@@ -26,7 +29,11 @@ struct EndpointConnection: BitwiseCopyable {
     /// `noExchange` while idle.
     var exchange = Client.noExchange
     var input = Buffer()
+    /// Not yet sent: the rest of a head. With TLS: whatever the socket didn't take, encrypted.
     var output = Buffer()
+    /// nil: in the clear.
+    var tls: TLSStream?
+    var tlsIdentity: UInt32 = 0
     /// Neighbours in the list of idle connections; the most recently used one is first.
     var next = EndpointConnection.none
     var previous = EndpointConnection.none

@@ -13,10 +13,16 @@ extension ProxyWorker {
         switch unsafe connection.pointee.phase {
         case .idle:
             // FIN, RST or bytes that nobody asked for: none of it makes the connection usable.
-            if unsafe connection.pointee.isReadable { unsafe closeConnection(connection) }
+            if unsafe connection.pointee.isReadable {
+                // With TLS the bytes may be a session that is offered.
+                if unsafe connection.pointee.tls != nil, unsafe isQuiet(connection) { return }
+                unsafe closeConnection(connection)
+            }
         case .mirroring: unsafe mirrorEvent(connection, readiness)
         case .connecting:
             if readiness.isWritable || readiness.isError { unsafe connectEnded(connection) }
+        case .handshake:
+            unsafe continueHandshake(exchanges[connection.pointee.exchange], connection)
         case .busy:
             let exchange = unsafe exchanges[connection.pointee.exchange]
             let slot = unsafe connection.pointee.slot
@@ -40,7 +46,7 @@ extension ProxyWorker {
             if unsafe !exchange.pointee.staysReplayable {
                 // All others have been idle for longer.
                 guard unsafe isTrusted(connection) else { return nil }
-                if unsafe !Socket.isQuiet(connection.pointee.descriptor) {
+                if unsafe !isQuiet(connection) {
                     unsafe closeConnection(connection)
                     continue
                 }
@@ -95,15 +101,23 @@ extension ProxyWorker {
         if phase == .busy {
             unsafe exchange.pointee.trace.connectTime = 0
             unsafe pointer.pointee.isWritable = true
+            if unsafe pool(of: exchange).pointee.tlsContext != nil {
+                unsafe setConnectDeadline(exchange)
+                if unsafe beginTLS(exchange, pointer) { return }
+            }
             unsafe sendRequest(exchange, pointer)
         } else {
-            let site = unsafe exchange.pointee.site
-            let route = unsafe site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
-            unsafe setDeadline(
-                clients[exchange.pointee.client],
-                min(now + route.pointee.connectNanoseconds, exchange.pointee.retry.deadline))
-            unsafe watchClient(exchange)
+            unsafe setConnectDeadline(exchange)
         }
+    }
+
+    private mutating func setConnectDeadline(_ exchange: ExchangePointer) {
+        let site = unsafe exchange.pointee.site
+        let route = unsafe site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
+        unsafe setDeadline(
+            clients[exchange.pointee.client],
+            min(now + route.pointee.connectNanoseconds, exchange.pointee.retry.deadline))
+        unsafe watchClient(exchange)
     }
 
     /// Takes a connection into the worker's tables and watches it.
@@ -137,8 +151,9 @@ extension ProxyWorker {
             return
         }
         unsafe exchange.pointee.trace.connectTime = now &- exchange.pointee.trace.connectBeganAt
-        unsafe connection.pointee.phase = .busy
         unsafe connection.pointee.isWritable = true
+        if unsafe beginTLS(exchange, connection) { return }
+        unsafe connection.pointee.phase = .busy
         unsafe sendRequest(exchange, connection)
     }
 
@@ -149,7 +164,9 @@ extension ProxyWorker {
             unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
                 && !connection.pointee.isPeerClosed && endpoints[number].isEligible
                 && endpoints[number].isNamed && connection.pointee.expiresAt > now
-                && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax && isSpent(connection)
+                && endpoints[number].tlsIdentity == connection.pointee.tlsIdentity
+                && endpoints[number].idleCount < WorkerLimits.idlePerEndpointMax,
+            unsafe isSpent(connection)
         else {
             unsafe closeConnection(connection)
             return
@@ -177,10 +194,10 @@ extension ProxyWorker {
 
     /// Whether nothing follows the response that the connection has brought. What does would be taken for the answer to the
     /// next request. The kernel is asked only when the last read left that open.
-    private func isSpent(_ connection: ConnectionPointer) -> Bool {
+    private mutating func isSpent(_ connection: ConnectionPointer) -> Bool {
         guard unsafe connection.pointee.isReadable else { return true }
         unsafe connection.pointee.isReadable = false
-        return unsafe Socket.isQuiet(connection.pointee.descriptor)
+        return unsafe isQuiet(connection)
     }
 
     private mutating func unlinkIdle(_ connection: ConnectionPointer) {
@@ -197,6 +214,7 @@ extension ProxyWorker {
 
     mutating func closeConnection(_ connection: ConnectionPointer) {
         if unsafe connection.pointee.phase == .idle { unsafe unlinkIdle(connection) }
+        if unsafe connection.pointee.tls != nil { unsafe endTLS(connection) }
         unsafe close(connection.pointee.descriptor)
         let number = unsafe connection.pointee.endpoint
         if unsafe connection.pointee.isCounted { giveBudget(of: number) }

@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import NodeLink
+import TLS
 import Telemetry
 
 /// One worker's share in a pool's queue.
@@ -33,6 +34,9 @@ struct MovedConnection: Sendable {
     let expiresAt: UInt64
     /// When it would have been closed as idle.
     let deadline: UInt64
+    /// nil: in the clear.
+    let tls: TLSStream?
+    let tlsIdentity: UInt32
 }
 
 /// Requests to pools whose connections are bounded: each gets room at an endpoint or a place in the pool's queue.
@@ -223,10 +227,11 @@ extension ProxyWorker {
         }
     }
 
-    private func fits(_ connection: ConnectionPointer, _ exchange: ExchangePointer) -> Bool {
+    private mutating func fits(_ connection: ConnectionPointer, _ exchange: ExchangePointer) -> Bool {
         if unsafe exchange.pointee.needsFreshConnection { return false }
-        return unsafe exchange.pointee.staysReplayable
-            || (isTrusted(connection) && Socket.isQuiet(connection.pointee.descriptor))
+        if unsafe exchange.pointee.staysReplayable { return true }
+        guard unsafe isTrusted(connection) else { return false }
+        return unsafe isQuiet(connection)
     }
 
     // MARK: between workers
@@ -236,7 +241,8 @@ extension ProxyWorker {
         guard case .connection(let connection) = room else { return nil }
         let moved = unsafe MovedConnection(
             descriptor: connection.pointee.descriptor, idleSince: connection.pointee.idleSince,
-            expiresAt: connection.pointee.expiresAt, deadline: connection.pointee.deadline)
+            expiresAt: connection.pointee.expiresAt, deadline: connection.pointee.deadline, tls: connection.pointee.tls,
+            tlsIdentity: connection.pointee.tlsIdentity)
         poller.remove(moved.descriptor)
         unsafe endpoints[Int(connection.pointee.endpoint)].connectionCount -= 1
         unsafe retire(connection)
@@ -259,6 +265,9 @@ extension ProxyWorker {
             connection.idleSince = moved.idleSince
             connection.expiresAt = moved.expiresAt
             connection.deadline = moved.deadline
+            connection.tls = moved.tls
+            connection.tlsIdentity = moved.tlsIdentity
+            if let stream = moved.tls { tls.adopt(stream) }
             if let inserted = unsafe insert(connection) { unsafe room = .connection(inserted) }
         }
         admit(granted.exchange, granted.place, granted.endpoint, room)

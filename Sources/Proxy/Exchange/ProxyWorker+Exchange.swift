@@ -51,7 +51,9 @@ extension ProxyWorker {
         let pointer = unsafe exchanges[slot]
         unsafe pointer.pointee.slot = slot
         if isLast { unsafe pointer.pointee.clientPersists = false }
-        if unsafe client.pointee.stream != ClientStream.none { unsafe pointer.pointee.isCopied = true }
+        if unsafe client.pointee.stream != ClientStream.none || client.pointee.tls != nil {
+            unsafe pointer.pointee.isCopied = true
+        }
         unsafe client.pointee.exchange = slot
         unsafe site.pointee.exchanges += 1
         fieldsOwner = slot
@@ -250,6 +252,7 @@ extension ProxyWorker {
         unsafe release(exchange)
         // A response cut short must look cut short, also when its length isn't stated.
         if unsafe client.pointee.descriptor >= 0 { unsafe Socket.setReset(client.pointee.descriptor) }
+        unsafe client.pointee.isCut = true
         unsafe closeClient(client)
     }
 

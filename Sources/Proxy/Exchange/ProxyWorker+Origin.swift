@@ -6,11 +6,12 @@ extension ProxyWorker {
     /// `fields` holds the lines of the head, which is at the front of the client's input.
     func origin(of client: ClientPointer, _ head: RequestHead, _ tables: UnsafePointer<SiteTables>) -> RequestOrigin {
         let peer = unsafe client.pointee.address
+        let isSecure = unsafe client.pointee.tls != nil
         guard unsafe tables.pointee.trustedCount > 0 && tables.pointee.trusts(peer) else {
-            return RequestOrigin(client: peer)
+            return RequestOrigin(client: peer, isSecure: isSecure)
         }
         let bytes = unsafe Span(_unsafeStart: UnsafePointer(client.pointee.input.bytes), count: head.length)
-        return RequestOrigin(peer: peer, bytes, fields) { unsafe tables.pointee.trusts($0) }
+        return RequestOrigin(peer: peer, bytes, fields, isSecure: isSecure) { unsafe tables.pointee.trusts($0) }
     }
 
     func facts(
@@ -27,15 +28,18 @@ extension ProxyWorker {
             ).map { $0 - 1 },
             route: route.pointee.name, listener: tables.pointee.listeners[Int(exchange.pointee.listener)].name,
             statesForwarded: tables.pointee.statesForwarded,
-            isHTTP2: client.pointee.stream != ClientStream.none)
+            tls: client.pointee.tls, isHTTP2: client.pointee.stream != ClientStream.none)
     }
 
     func view(of exchange: ExchangePointer) -> RequestView {
         let tables = unsafe exchange.pointee.site.pointee.tables
-        return unsafe RequestView(
-            exchange.pointee.head, UnsafePointer(clients[exchange.pointee.client].pointee.input.bytes),
+        let client = unsafe clients[exchange.pointee.client]
+        var view = unsafe RequestView(
+            exchange.pointee.head, UnsafePointer(client.pointee.input.bytes),
             exchange.pointee.origin, id: exchange.pointee.id, route: route(of: exchange).pointee.name,
             listener: tables.pointee.listeners[Int(exchange.pointee.listener)].name)
+        unsafe view.tls = client.pointee.tls
+        return view
     }
 
     /// Valid as long as the request's head is at the front of the client's input.

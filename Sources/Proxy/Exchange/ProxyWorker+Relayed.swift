@@ -65,7 +65,7 @@ extension ProxyWorker {
             unsafe client.pointee.address = header.source
             unsafe client.pointee.phase = .idle
             unsafe admitSource(client)
-            return true
+            return unsafe !beginTLS(client)
         }
     }
 

@@ -38,15 +38,25 @@ extension ProxyWorker {
         unsafe exchange.pointee.stage = .awaitingHead
         var sent = 0
         let headCount = writer.count
-        switch unsafe Socket.send(connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount)
-        {
+        let stream = unsafe connection.pointee.tls
+        let outcome: Transfer
+        if let stream {
+            unsafe exchange.pointee.isCopied = true
+            outcome = unsafe sendHead(connection, stream, received + offset, bodyCount)
+        } else {
+            outcome = unsafe Socket.send(
+                connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount)
+        }
+        switch outcome {
         case .bytes(let count): sent = count
         case .wouldBlock: break
         case .failed, .endOfStream:
             unsafe attemptFailed(exchange, .unsent)
             return
         }
-        if sent < headCount + bodyCount {
+        // With TLS a record may have ended, and not the room of the socket.
+        let isFull = unsafe stream == nil ? sent < headCount + bodyCount : connection.pointee.output.isHeld
+        if isFull {
             unsafe connection.pointee.isWritable = false
             unsafe watch(connection, .stream)
         }
@@ -64,7 +74,7 @@ extension ProxyWorker {
         }
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
         unsafe watchClient(exchange)
-        if unsafe !exchange.pointee.request.isComplete, sent == headCount + bodyCount {
+        if unsafe !exchange.pointee.request.isComplete && !isFull {
             unsafe pumpRequest(exchange)
         }
     }
@@ -154,9 +164,7 @@ extension ProxyWorker {
             let held = unsafe client.pointee.input.count - offset
             switch unsafe exchange.pointee.request.next(client.pointee.input.bytes + offset, held) {
             case .send(let count):
-                switch unsafe Socket.send(
-                    connection.pointee.descriptor, client.pointee.input.bytes + offset, count)
-                {
+                switch unsafe send(connection, client.pointee.input.bytes + offset, count) {
                 case .bytes(let sent):
                     unsafe exchange.pointee.request.advance(sent)
                     unsafe exchange.pointee.bodyOffset += sent

@@ -17,7 +17,7 @@ extension ProxyWorker {
                 return
             }
             let room = unsafe min(connection.pointee.input.room, WorkerLimits.firstReadBytes)
-            switch unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room) {
+            switch unsafe receive(connection, connection.pointee.input.tail, room) {
             case .bytes(let count):
                 unsafe connection.pointee.input.end += count
                 if unsafe count < room && !connection.pointee.isPeerClosed {
@@ -288,7 +288,7 @@ extension ProxyWorker {
             return false
         }
         let room = unsafe connection.pointee.input.room
-        let result = unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room)
+        let result = unsafe receive(connection, connection.pointee.input.tail, room)
         if case .bytes(let count) = result {
             unsafe connection.pointee.input.end += count
             if unsafe count < room && !connection.pointee.isPeerClosed {

@@ -27,7 +27,7 @@ extension ProxyWorker {
         unsafe setBodyDeadline(exchange, client)
         // The client has ended its side; the endpoint may still have something to say.
         if unsafe exchange.pointee.hasSentRequest && !connection.pointee.output.isHeld {
-            unsafe Socket.shutdownWriting(connection.pointee.descriptor)
+            unsafe endSending(connection)
         }
     }
 

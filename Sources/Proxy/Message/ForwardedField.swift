@@ -8,12 +8,14 @@ extension HeadWriter {
     /// - Parameters:
     ///   - peer: Who sent the request; an IPv6 address is bracketed and quoted (§6).
     ///   - host: The request's authority, in which there is neither a quote nor a backslash; left out when empty.
-    mutating func appendForwarded(peer: IPEndpoint, host: UnsafePointer<UInt8>, _ hostCount: Int) {
+    mutating func appendForwarded(
+        peer: IPEndpoint, isSecure: Bool, host: UnsafePointer<UInt8>, _ hostCount: Int
+    ) {
         append("for=")
         if peer.family == .v6 { append("\"[") }
         append(peer)
         if peer.family == .v6 { append("]\"") }
-        append(";proto=http")
+        append(isSecure ? ";proto=https" : ";proto=http")
         if hostCount > 0 {
             append(";host=")
             let isToken = unsafe HeadWriter.isNameWithoutPort(host, hostCount)

@@ -2,6 +2,7 @@ import EventLoop
 import HTTP1
 import HTTPMessage
 import Snapshot
+import TLS
 
 /// What composing a request head needs to know besides the received head.
 struct RequestFacts {
@@ -18,6 +19,9 @@ struct RequestFacts {
     var listener: Bytes
     /// `Forwarded` is sent as well.
     var statesForwarded: Bool
+    var isSecure: Bool { tls != nil }
+    /// Of the connection that it came by; nil in the clear.
+    var tls: TLSStream?
     /// It came by HTTP/2.
     var isHTTP2 = false
     /// The head is that of a copy, whose body doesn't wait for a 100.
@@ -66,8 +70,10 @@ enum RequestComposer {
     private static func view(
         _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ facts: RequestFacts
     ) -> RequestView {
-        unsafe RequestView(
+        var view = unsafe RequestView(
             head, received, facts.origin, id: facts.id, route: facts.route, listener: facts.listener)
+        view.tls = facts.tls
+        return view
     }
 
     /// The target in origin form and normal, and our version.
@@ -185,7 +191,7 @@ enum RequestComposer {
             out.append("\r\n")
         }
         if !replaced.contains(.forwardedProto) && !kept.contains(.forwardedProto) {
-            out.append("X-Forwarded-Proto: http\r\n")
+            out.append(facts.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
         }
         if !replaced.contains(.forwardedHost) && head.hostLength > 0 && !kept.contains(.forwardedHost) {
             out.append("X-Forwarded-Host: ")
@@ -202,7 +208,8 @@ enum RequestComposer {
             if facts.origin.isTrusted && noted.hasForwarded {
                 unsafe continueList(.forwarded, received, fields, &out)
             }
-            unsafe out.appendForwarded(peer: facts.peer, host: received + head.hostStart, head.hostLength)
+            unsafe out.appendForwarded(
+                peer: facts.peer, isSecure: facts.isSecure, host: received + head.hostStart, head.hostLength)
             out.append("\r\n")
         }
         if !replaced.contains(.requestID) && !kept.contains(.requestID) {

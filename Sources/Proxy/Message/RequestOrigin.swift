@@ -15,17 +15,24 @@ struct RequestOrigin: BitwiseCopyable {
     /// The value of a kept `X-Request-Id` in the head; length 0 for none.
     var idStart: UInt16 = 0
     var idLength: UInt16 = 0
-    /// A trusted peer was reached by `https`.
+    /// The client speaks `https`: on the connection, or to the trusted peer that says so.
     var isSecure = false
 
-    init(client: IPEndpoint) { self.client = client }
+    init(client: IPEndpoint, isSecure: Bool = false) {
+        self.client = client
+        self.isSecure = isSecure
+    }
 
     /// What a trusted peer says.
     ///
     /// - Parameters:
     ///   - head: The request's head; `fields` points into it.
+    ///   - isSecure: The connection is, which counts when the peer doesn't say how it was reached.
     ///   - isTrusted: Whether an address in `X-Forwarded-For` may be passed over.
-    init(peer: IPEndpoint, _ head: Span<UInt8>, _ fields: borrowing FieldTable, isTrusted: (IPEndpoint) -> Bool) {
+    init(
+        peer: IPEndpoint, _ head: Span<UInt8>, _ fields: borrowing FieldTable, isSecure: Bool = false,
+        isTrusted: (IPEndpoint) -> Bool
+    ) {
         client = peer
         self.isTrusted = true
         var seen: ForwardingFields = []
@@ -42,10 +49,10 @@ struct RequestOrigin: BitwiseCopyable {
             guard RequestOrigin.isSane(value, option) else { continue }
             kept.insert(option)
             if option == .requestID { (idStart, idLength) = (field.valueStart, field.valueLength) }
-            if option == .forwardedProto { isSecure = value.count == 5 }
+            if option == .forwardedProto { self.isSecure = value.count == 5 }
         }
         if !kept.contains(.requestID) { idLength = 0 }
-        if !kept.contains(.forwardedProto) { isSecure = false }
+        if !kept.contains(.forwardedProto) { self.isSecure = isSecure }
         findClient(head, fields, isTrusted)
     }
 

@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP1
 import Snapshot
+import TLS
 
 /// A request as the variables of rules see it: what was received, and what is known of it besides.
 @safe
@@ -14,6 +15,8 @@ struct RequestView: BitwiseCopyable {
     private let listener: Bytes
     /// The response's; 0 before there is one.
     var status = 0
+    /// Of the client's connection; nil in the clear.
+    var tls: TLSStream?
 
     init(
         _ head: RequestHead, _ received: UnsafePointer<UInt8>, _ origin: RequestOrigin, id: RequestID, route: Bytes,
@@ -64,7 +67,16 @@ struct RequestView: BitwiseCopyable {
         case .route: out.append(route)
         case .listener: out.append(listener)
         case .status: out.append(decimal: status)
+        case .tlsVersion: append(tls?.version.name, in: place, to: &out)
+        case .tlsCipher: append(tls?.cipher, in: place, to: &out)
+        case .tlsServerName: append(tls?.serverName, in: place, to: &out)
+        case .tlsClientSubject: append(tls?.peerSubject, in: place, to: &out)
         }
+    }
+
+    private func append(_ text: String?, in place: PercentEncoding.Place, to out: inout HeadWriter) {
+        guard var text, !text.isEmpty else { return }
+        unsafe text.withUTF8 { unsafe out.append($0.baseAddress!, $0.count, in: place) }
     }
 
     private func append(_ start: Int, _ count: Int, in place: PercentEncoding.Place, to out: inout HeadWriter) {

@@ -4,6 +4,7 @@ import HTTP1
 import NodeAgent
 import Pattern
 import Snapshot
+import TLS
 import Telemetry
 
 /// A snapshot as the workers read it: plain tables, immutable, shared by all workers and freed with the last of them.
@@ -30,26 +31,33 @@ final class CompiledSite: @unchecked Sendable {
     /// Kept as long as an exchange may write to it; nil: requests are not logged.
     let accessLog: AccessLog?
     let logNames: AccessLogNames?
+    /// By worker and listener; nil when no listener speaks TLS.
+    let serverContexts: [[TLSServerContext?]]?
+    /// By pool; nil for those without TLS.
+    let clientContexts: [ClientContexts.Entry?]
 
     private let arena: Arena
 
     /// - Throws: `PatternError` for a snapshot that no compiler of site files made.
     init(
-        _ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, accessLog: AccessLog? = nil
+        _ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, accessLog: AccessLog? = nil,
+        contexts: [[TLSServerContext?]]? = nil, clientContexts: [ClientContexts.Entry?]? = nil
     ) throws(PatternError) {
+        let clientContexts = clientContexts ?? snapshot.pools.map { _ in nil }
         let arena = Arena()
         let matches = try CompiledMatches(snapshot.routes, arena: arena)
         self.arena = arena
         revision = snapshot.revision
         connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
-        let pools = snapshot.pools.map { pool in
+        let pools = snapshot.pools.enumerated().map { index, pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(
                 number: registry.number(ofPool: pool.name), endpoints: arena.make(numbers),
                 weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
                 count: pool.endpoints.count, balance: pool.balance,
-                connections: CompiledConnections(pool, registry))
+                connections: CompiledConnections(pool, registry), tlsIdentity: clientContexts[index]?.identity ?? 0)
         }
+        self.clientContexts = clientContexts
         let routes = snapshot.routes.map { route in
             let mirror = route.mirror.map { mirror in
                 let number = registry.number(of: .init(route: route.name, pool: snapshot.pools[mirror.pool].name))
@@ -94,6 +102,7 @@ final class CompiledSite: @unchecked Sendable {
         mirrors = registry.mirrors
         self.accessLog = accessLog
         logNames = accessLog == nil ? nil : AccessLogNames(snapshot, registry, arena: arena)
+        serverContexts = contexts
     }
 }
 
@@ -171,6 +180,8 @@ struct CompiledPool {
     let count: Int
     let balance: Pool.Balance
     let connections: CompiledConnections
+    /// 0: endpoints are spoken to in the clear. Connections and sessions of another identity are of no use.
+    let tlsIdentity: UInt32
 }
 
 /// `connections` of a pool.

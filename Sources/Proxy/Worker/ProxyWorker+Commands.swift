@@ -1,6 +1,7 @@
 import EventLoop
 import NodeAgent
 import NodeLink
+import TLS
 
 /// What the agent asks for, between requests.
 extension ProxyWorker {
@@ -8,8 +9,9 @@ extension ProxyWorker {
         for command in mailbox.takeAll() {
             switch command {
             case .serve(let site): serve(site)
-            case .membership(let version, let draining):
+            case .membership(let version, let draining, let ticketKeys):
                 setDraining(draining)
+                if let ticketKeys { tls.use(ticketKeys) }
                 agent.post(.membershipApplied(version: version, worker: index))
             case .health(let endpoint, let isUp):
                 guard Int(endpoint) < endpointCapacity else { continue }
@@ -42,6 +44,7 @@ extension ProxyWorker {
         }
         unsafe sites.insert(next, at: 0)
         unsafe site = unsafe next
+        unsafe adoptTLS(next)
         closeForeignIdleConnections()
         adoptBounds()
     }
@@ -167,6 +170,7 @@ extension ProxyWorker {
         samples.append(Sample("sluice_node_connections", [], Double(connectionCount)))
         samples.append(Sample("sluice_node_buffers", [], Double(buffers.used)))
         samples += statistics.malformed.samples()
+        samples += statistics.handshakes.samples()
         samples.append(Sample("sluice_refused_connections_total", [], Double(statistics.refused)))
         for (number, key) in endpointKeys.enumerated() {
             let state = unsafe endpoints[number]
@@ -175,6 +179,9 @@ extension ProxyWorker {
             let labels: [Sample.Label] = [.init("pool", key.pool), .init("endpoint", key.address.description)]
             samples.append(Sample("sluice_endpoint_active", labels, Double(state.active)))
             samples.append(Sample("sluice_endpoint_failures_total", labels, Double(state.failures)))
+            if state.tlsFailures > 0 {
+                samples.append(Sample("sluice_endpoint_tls_failures_total", labels, Double(state.tlsFailures)))
+            }
             appendConnections(of: state, labels, to: &samples)
             guard let answers = unsafe state.answers else { continue }
             for code in 0..<Statistics.codes where unsafe answers[code] > 0 {

@@ -7,12 +7,13 @@ import HTTP2
 import HTTPMessage
 import NodeAgent
 import NodeLink
+import TLS
 
 /// What the agent's thread tells a worker.
 enum ProxyCommand: Sendable {
     case serve(CompiledSite)
     /// Numbers of the endpoints that an operator drains; all others are not drained.
-    case membership(version: UInt64, draining: [UInt32])
+    case membership(version: UInt64, draining: [UInt32], ticketKeys: TicketKeys?)
     case health(endpoint: UInt32, isUp: Bool)
     case report(id: UInt64)
     /// Another worker's requests wait for a connection of this pool; the number of its queue.
@@ -79,6 +80,9 @@ struct ProxyWorker: ~Copyable {
     var fields = FieldTable()
     var writer = HeadWriter()
     var date = DateText()
+    var tls = TLSTransport()
+    /// Spent on handshakes in this turn.
+    var handshakeNanoseconds: UInt64 = 0
 
     /// The current site first, then those that exchanges still hold; empty before the first snapshot.
     var sites: [UnsafeMutablePointer<WorkerSite>] = unsafe []
@@ -181,6 +185,7 @@ struct ProxyWorker: ~Copyable {
                 }
             }
             continueReady()
+            handshakeNanoseconds = 0
             if !paced.isEmpty { beat() }
             fireTimers()
             while !queuesToServe.isEmpty || !heldBackToServe.isEmpty {
@@ -261,6 +266,8 @@ enum WorkerLimits {
     static let bodyReadBytesMin = 4 * 1024
     /// How long a request waits for room in the retry budget.
     static let retryWaitNanoseconds: UInt64 = 5_000_000_000
+    /// Handshakes of one turn stop here, so that they don't starve connections with requests; the one under way is finished.
+    static let handshakeNanosecondsPerTurn: UInt64 = 1_000_000
     /// How long an endpoint is avoided after connecting to it failed.
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
     /// How long a closing connection waits for the client to have read the answer.

@@ -58,6 +58,7 @@ struct Statistics: ~Copyable {
     var bytesOut: UInt64 = 0
     /// Requests and responses that were refused for their bytes.
     var malformed = MalformedCounts()
+    var handshakes = HandshakeCounts()
     /// Connections that were not taken: draining, full, unknown listener, foreign forwarder.
     var refused: UInt64 = 0
     /// Connects that this host had no descriptor or memory for; by `Shortage`.

@@ -1,6 +1,7 @@
 import Balancing
 import EventLoop
 import Snapshot
+import TLS
 import Telemetry
 
 /// One worker's hold on a compiled site: alive as long as it is current or an exchange began with it.
@@ -20,6 +21,8 @@ struct WorkerSite {
     private let limitCount: Int
     /// nil: requests are not logged.
     let log: WorkerLog?
+    /// By the index of the listener; nil when none speaks TLS.
+    private let serverContexts: UnsafeMutablePointer<Unmanaged<TLSServerContext>?>?
 
     init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
         unsafe compiled = .passRetained(site)
@@ -30,9 +33,18 @@ struct WorkerSite {
         unsafe limits = unsafe tables.pointee.limits
         limitCount = unsafe tables.pointee.limitCount
         log = site.accessLog.flatMap { log in site.logNames.map { WorkerLog(ring: log.rings[worker], names: $0) } }
+        unsafe serverContexts = site.serverContexts.map { contexts in
+            let copies = UnsafeMutablePointer<Unmanaged<TLSServerContext>?>.allocate(capacity: contexts[worker].count)
+            for (index, context) in contexts[worker].enumerated() {
+                unsafe (copies + index).initialize(to: context.map { unsafe Unmanaged.passUnretained($0) })
+            }
+            return unsafe copies
+        }
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
-                to: PoolState(tables.pointee.pools[index], endpoints: endpoints, worker: worker))
+                to: PoolState(
+                    tables.pointee.pools[index], endpoints: endpoints, worker: worker,
+                    tls: site.clientContexts[index]?.contexts[worker]))
         }
     }
 
@@ -48,7 +60,16 @@ struct WorkerSite {
     func destroy() {
         for index in 0..<poolCount { unsafe pools[index].destroy() }
         unsafe pools.deallocate()
+        unsafe serverContexts?.deallocate()
         unsafe compiled.release()
+    }
+
+    /// nil: the listener with that number speaks in the clear, or isn't there.
+    func serverContext(ofListener number: UInt32) -> TLSServerContext? {
+        guard let contexts = unsafe serverContexts, let index = unsafe tables.pointee.listener(number: number),
+            let context = unsafe contexts[index]
+        else { return nil }
+        return unsafe context.takeUnretainedValue()
     }
 }
 
@@ -61,6 +82,9 @@ struct PoolState {
     let count: Int
     let balance: Pool.Balance
     let connections: CompiledConnections
+    /// nil: endpoints are spoken to in the clear. Held by the site.
+    let tlsContext: Unmanaged<TLSClientContext>?
+    let tlsIdentity: UInt32
     private let weights: UnsafeMutablePointer<UInt16>
     /// Up, not draining and not suspected.
     private let usable: UnsafeMutablePointer<Bool>
@@ -71,7 +95,12 @@ struct PoolState {
     private var roundRobin: RoundRobinState
     private var leastRequest: LeastRequest
 
-    init(_ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int) {
+    init(
+        _ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int,
+        tls: TLSClientContext? = nil
+    ) {
+        unsafe tlsContext = unsafe tls.map { unsafe Unmanaged.passUnretained($0) }
+        tlsIdentity = pool.tlsIdentity
         number = pool.number
         count = pool.count
         balance = pool.balance
@@ -209,6 +238,12 @@ struct EndpointState: BitwiseCopyable {
     var isDraining = false
     /// Connecting failed a moment ago; others are preferred until the timer ends it.
     var isSuspected = false
+    /// How the site in force speaks to it; see `CompiledPool.tlsIdentity`.
+    var tlsIdentity: UInt32 = 0
+    /// What the next TLS connection begins with.
+    var session: TLSSession?
+    /// Handshakes that failed.
+    var tlsFailures: UInt64 = 0
     /// Failed connects and broken exchanges.
     var failures: UInt64 = 0
     /// Requests answered by it, by status; nil before the first.

@@ -1,0 +1,38 @@
+import Foundation
+
+/// A certificate authority and what it issues, made by the `openssl` command in a directory of the test.
+package struct TestAuthority: Sendable {
+    package enum KeyKind: Sendable { case ecdsa, rsa }
+
+    package let directory: TemporaryDirectory
+    /// The authority's certificate.
+    package var certificate: String { directory.file("authority.pem") }
+
+    package init(in directory: TemporaryDirectory) throws {
+        self.directory = directory
+        try Command.succeed([
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+            "-subj", "/CN=Test authority", "-keyout", directory.file("authority.key"), "-out",
+            directory.file("authority.pem"),
+        ])
+    }
+
+    /// Makes `NAME.pem` and `NAME.key`.
+    ///
+    /// - Parameters:
+    ///   - hosts: DNS names of the certificate, or IP addresses as `IP:127.0.0.1`; the first is its common name.
+    ///   - subject: Instead of the common name, as in `/O=Shop/CN=client 7`.
+    package func issue(
+        _ name: String, for hosts: [String], _ kind: KeyKind = .ecdsa, days: Int = 30, subject: String? = nil
+    ) throws {
+        let key = kind == .ecdsa ? ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] : ["rsa:2048"]
+        let names = hosts.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
+        var command = ["openssl", "req", "-x509", "-CA", certificate, "-CAkey", directory.file("authority.key")]
+        command += ["-newkey"] + key + ["-nodes", "-days", "\(days)"]
+        command += ["-subj", subject ?? "/CN=\(hosts.first ?? name)"]
+        command += ["-keyout", directory.file("\(name).key"), "-out", directory.file("\(name).pem")]
+        command += ["-addext", "basicConstraints=critical,CA:false"]
+        if !hosts.isEmpty { command += ["-addext", "subjectAltName=\(names)"] }
+        try Command.succeed(command)
+    }
+}
