@@ -60,8 +60,8 @@ package struct BufferPool: ~Copyable {
     private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
     /// Blocks given out.
     package private(set) var used = 0
-    /// Blocks given out at most.
-    package let blocksMax: Int
+    /// Blocks given out at most. Lowered below `used`, it takes none back.
+    package var blocksMax: Int
 
     package init(blocksMax: Int) {
         self.blocksMax = blocksMax

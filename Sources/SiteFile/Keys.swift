@@ -61,7 +61,12 @@ enum ProxyKeys {
     static let workers = Key(
         "workers", .integer(1...256), default: standard.workers,
         "Event loops of each node, each on a thread of its own.")
-    static let section = Section("proxy", "", keys: [nodes.declaration, workers.declaration], later: ["memory"])
+    static let memory = Key(
+        "memory", .size(16 * 1024 * 1024...1 << 40), stands: "`1GiB` for each event loop",
+        "What one node has for messages on their way, in blocks of 64 KiB, shared out evenly to its event loops; see `limits.overload`. Without a block left connections are closed."
+    )
+    static let section = Section(
+        "proxy", "", keys: [nodes.declaration, workers.declaration, memory.declaration])
 }
 
 enum TrustKeys {
@@ -135,13 +140,19 @@ enum RouteKeys {
         "errors", .shaped("a map from statuses to pages", nested: nil), stands: "those of the site",
         "Pages of answers that the proxy makes itself for this route: see `errors.STATUS`.")
     static let timeout = Key("timeout", .section(RouteTimeoutKeys.section), "How long the endpoint may take.")
+    static let hedge = Key(
+        "hedge", .section(HedgeKeys.section), stands: "none", "A second request when the first one takes its time.")
+    static let shed = Key(
+        "shed", .truth, default: standard.isShed,
+        "Whether requests are turned away when a node is over its limits (`limits.overload`). `false` for health checks."
+    )
     static let retry = Key("retry", .section(RetryKeys.section), "Which failed requests go to another endpoint.")
     static let section = Section(
         "routes[]", "",
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
             to.declaration, redirect.declaration, respond.declaration, connect.declaration,
-            mirror.declaration, timeout.declaration, retry.declaration,
+             mirror.declaration, timeout.declaration, retry.declaration, hedge.declaration, shed.declaration,
             errors.declaration,
         ],
         later: ["cache", "compress", "auth", "limit", "waf"])
@@ -219,11 +230,13 @@ enum PoolKeys {
     static let tls = Key(
         "tls", .section(EndpointTLSKeys.section), stands: "endpoints are spoken to in the clear",
         "TLS to the endpoints, 1.2 or 1.3. Their certificates are verified, also without a key here: `tls: {}`.")
+    static let requests = Key(
+        "requests", .section(RequestLimitKeys.section), stands: "no limit", "Requests under way at a time.")
     static let section = Section(
         "pools.NAME", "",
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
-            connections.declaration, tls.declaration,
+            connections.declaration, requests.declaration, tls.declaration,
         ],
         later: ["hash", "sticky", "outlier", "protocol", "discover"])
 }

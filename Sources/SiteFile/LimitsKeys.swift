@@ -24,11 +24,14 @@ enum LimitsKeys {
         "Bytes of an answer that are held for a client that reads more slowly than its endpoint sends: when the rest of the answer fits, the endpoint's connection is free for others at once. Bodies of 32KiB and more without chunks go through a pipe of 1MiB, whatever stands here."
     )
     static let timeout = Key("timeout", .section(LimitsTimeoutKeys.section), "How long clients may take.")
+    static let overload = Key(
+        "overload", .section(OverloadKeys.section), "From when on a node turns requests away; not of a listener.")
     static let section = Section(
         "limits", "",
         keys: [
             head.declaration, headers.declaration, connections.declaration, connectionsPerSource.declaration,
             requestsPerConnection.declaration, buffer.declaration, timeout.declaration,
+            overload.declaration,
         ])
 }
 

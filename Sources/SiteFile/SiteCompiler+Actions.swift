@@ -23,7 +23,7 @@ extension SiteCompiler {
         }
         // A pool that is named beside them is used all the same: it is not what is wrong.
         if reader.has(RouteKeys.to) { _ = targets(of: reader) }
-        for key in [RouteKeys.request, RouteKeys.timeout, RouteKeys.retry] where reader.has(key) {
+        for key in [RouteKeys.request, RouteKeys.timeout, RouteKeys.retry, RouteKeys.hedge] where reader.has(key) {
             diagnostics.warning(
                 reader.mark(of: key), "\(key.name.quoted) has no effect here: the request goes to no endpoint",
                 hint: "remove it")

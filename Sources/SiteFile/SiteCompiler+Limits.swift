@@ -8,6 +8,7 @@ extension SiteCompiler {
         limits = limits.replaced(by: own)
         if let count = own.connectionCountMax { limits.connectionCountMax = count }
         limits.connectionsPerSourceMax = own.connectionsPerSourceMax
+        if let overload = reader.open(LimitsKeys.overload) { limits.overload = compile(overload: overload) }
     }
 
     func compile(limits reader: SectionReader?, of listener: Listener) -> ListenerLimits {

@@ -21,6 +21,7 @@ extension SiteCompiler {
                     hint: "write `health: {tcp: true}`")
             }
         }
+        if let requests = reader.open(PoolKeys.requests) { pool.requests = compile(requests: requests) }
         return pool
     }
 

@@ -59,9 +59,11 @@ extension SiteCompiler {
             timeout.read(RouteTimeoutKeys.response, into: &route.responseTimeout)
             route.requestTimeout = timeout.read(RouteTimeoutKeys.request)
         }
+        reader.read(RouteKeys.shed, into: &route.isShed)
         if let retry = reader.open(RouteKeys.retry) {
             route.retry = compile(retry: retry, response: route.responseTimeout)
         }
+        if let hedge = reader.open(RouteKeys.hedge) { route.hedge = compile(hedge: hedge, of: route) }
         return route
     }
 

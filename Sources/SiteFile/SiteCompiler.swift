@@ -116,6 +116,7 @@ final class SiteCompiler {
         guard let reader else { return }
         reader.read(ProxyKeys.nodes, into: &settings.nodes)
         reader.read(ProxyKeys.workers, into: &settings.workers)
+        settings.memoryBytesMax = reader.read(ProxyKeys.memory)
     }
 
     private func read(_ trust: SectionReader) -> [AddressRange] {

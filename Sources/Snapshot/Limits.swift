@@ -22,13 +22,15 @@ package struct Limits: Equatable, Sendable {
     package var connectionsPerSourceMax: Int?
     /// `limits.requests_per_connection`; nil: no limit.
     package var requestsPerConnectionMax: Int?
+    package var overload: OverloadLimits
 
     package init(
         headBytesMax: Int = 32 * 1024, fieldCountMax: Int = 100, connectionCountMax: Int = 100_000,
         bufferBytesMax: Int = 64 * 1024,
         headTimeout: Duration = .seconds(10), bodyIdleTimeout: Duration = .seconds(30),
         idleTimeout: Duration = .seconds(60), tunnelTimeout: Duration = .seconds(3600), writeTimeout: Duration? = nil,
-        connectionsPerSourceMax: Int? = nil, requestsPerConnectionMax: Int? = nil
+        connectionsPerSourceMax: Int? = nil, requestsPerConnectionMax: Int? = nil,
+        overload: OverloadLimits = .init()
     ) {
         self.headBytesMax = headBytesMax
         self.fieldCountMax = fieldCountMax
@@ -41,6 +43,7 @@ package struct Limits: Equatable, Sendable {
         self.writeTimeout = writeTimeout
         self.connectionsPerSourceMax = connectionsPerSourceMax
         self.requestsPerConnectionMax = requestsPerConnectionMax
+        self.overload = overload
     }
 
     /// These, with what a listener says otherwise.

@@ -22,12 +22,13 @@ package struct Pool: Equatable, Sendable {
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
     package var connections: ConnectionLimits
+    package var requests: RequestLimits
     /// nil: endpoints are spoken to in the clear.
     package var tls: EndpointTLS?
 
     package init(
         name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
-        connections: ConnectionLimits = .init(), tls: EndpointTLS? = nil
+        connections: ConnectionLimits = .init(), requests: RequestLimits = .init(), tls: EndpointTLS? = nil
     ) {
         self.name = name
         self.tls = tls
@@ -35,6 +36,7 @@ package struct Pool: Equatable, Sendable {
         self.balance = balance
         self.health = health
         self.connections = connections
+        self.requests = requests
     }
 }
 

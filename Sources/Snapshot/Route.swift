@@ -60,6 +60,9 @@ package struct Route: Equatable, Sendable {
     }
     /// Of a route that goes to pools; nil for no copies.
     package var mirror: Mirror?
+    package var hedge: HedgePolicy?
+    /// `shed`: its requests are turned away when a node is over its limits.
+    package var isShed: Bool
     /// Only of a route that takes CONNECT alone, and goes to pools.
     package var connect: Connect
 
@@ -68,7 +71,8 @@ package struct Route: Equatable, Sendable {
         response: HeaderRules = .init(), targets: [WeightedPool] = [], answer: RouteAnswer? = nil,
         rewrite: TargetRewrite = .init(), connectTimeout: Duration = .seconds(2),
         responseTimeout: Duration = .seconds(30), requestTimeout: Duration? = nil, errorPages: [ErrorPage] = [],
-        retry: RetryPolicy = .init(), connect: Connect = .none, mirror: Mirror? = nil
+        retry: RetryPolicy = .init(), hedge: HedgePolicy? = nil, isShed: Bool = true, connect: Connect = .none,
+        mirror: Mirror? = nil
     ) {
         self.name = name
         self.listeners = listeners
@@ -83,6 +87,8 @@ package struct Route: Equatable, Sendable {
         self.requestTimeout = requestTimeout
         self.errorPages = errorPages
         self.retry = retry
+        self.hedge = hedge
+        self.isShed = isShed
         self.connect = connect
         self.mirror = mirror
     }

@@ -18,6 +18,7 @@ extension Snapshot {
         out.write(forwarder.handOver.rawValue)
         out.write(UInt16(proxy.nodes))
         out.write(UInt16(proxy.workers))
+        out.write(UInt64(proxy.memoryBytesMax ?? 0))
         out.write(list: trustedProxies) { $0.write($1) }
         out.write(limits)
         out.write(accessLog)
@@ -51,6 +52,9 @@ extension Snapshot {
         forwarder = ForwarderSettings(
             workers: Int(try reader.read(UInt16.self)), hash: try reader.readCase(), handOver: try reader.readCase())
         proxy = ProxySettings(nodes: Int(try reader.read(UInt16.self)), workers: Int(try reader.read(UInt16.self)))
+        let memory = try reader.read(UInt64.self)
+        guard memory <= UInt64(Int.max) else { throw .invalid("memory") }
+        proxy.memoryBytesMax = memory == 0 ? nil : Int(memory)
         trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
         limits = try reader.readLimits()
         accessLog = try reader.readAccessLog()
@@ -97,6 +101,7 @@ extension WireWriter {
         write(UInt32(limits.connectionsPerSourceMax ?? 0))
         write(UInt32(limits.requestsPerConnectionMax ?? 0))
         write(UInt32(limits.bufferBytesMax))
+        write(limits.overload)
     }
 
     mutating func write(_ pool: Pool) {
@@ -108,6 +113,7 @@ extension WireWriter {
         write(pool.balance.rawValue)
         write(pool.connections)
         write(pool.tls)
+        write(pool.requests)
         write(pool.health != nil)
         guard let health = pool.health else { return }
         switch health.probe {
@@ -165,6 +171,8 @@ extension WireWriter {
         write(route.retry)
         write(route.connect.rawValue)
         write(route.mirror)
+        write(route.isShed)
+        write(route.hedge)
     }
 
     mutating func write(_ rules: HeaderRules) {
@@ -213,6 +221,7 @@ extension WireReader {
             connectionsPerSourceMax: try readBound(),
             requestsPerConnectionMax: try readBound())
         limits.bufferBytesMax = Int(try read(UInt32.self))
+        limits.overload = try readOverloadLimits()
         return limits
     }
 
@@ -230,6 +239,7 @@ extension WireReader {
         pool.balance = try readCase()
         pool.connections = try readConnectionLimits()
         pool.tls = try readEndpointTLS()
+        pool.requests = try readRequestLimits()
         guard try readBool() else { return pool }
         let probe: HealthCheck.Probe
         switch try read(UInt8.self) {
@@ -296,6 +306,8 @@ extension WireReader {
         route.retry = try readRetryPolicy()
         route.connect = try readCase()
         route.mirror = try readMirror(poolCount: poolCount)
+        route.isShed = try readBool()
+        route.hedge = try readHedgePolicy()
         return route
     }
 

@@ -80,10 +80,13 @@ package struct ProxySettings: Equatable, Sendable {
     package var nodes: Int
     /// Event loops per node; 1…256.
     package var workers: Int
+    /// `memory`: of one node for messages on their way, in bytes; nil for 1 GiB each worker.
+    package var memoryBytesMax: Int?
 
-    package init(nodes: Int = 2, workers: Int = 1) {
+    package init(nodes: Int = 2, workers: Int = 1, memoryBytesMax: Int? = nil) {
         self.nodes = nodes
         self.workers = workers
+        self.memoryBytesMax = memoryBytesMax
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Everything that one test starts; taken down in reverse order at its end, however it ends.
 ///
@@ -61,6 +62,18 @@ package final class Lab {
         let endpoint = try CountingEndpoint(holding: holding, failing: failing, delay: delay)
         teardowns.append { endpoint.stop() }
         return endpoint
+    }
+
+    /// Answers one request at a time, over all of its connections.
+    package func serial(_ each: Duration) throws -> ScriptedEndpoint {
+        let turn = Mutex(())
+        return try scripted("serial") { connection in
+            let reader = HTTPReader(connection.socket)
+            while try reader.head() != nil {
+                turn.withLock { _ in pause(each) }
+                try connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            }
+        }
     }
 
     package func digest() throws -> DigestEndpoint {

@@ -25,6 +25,7 @@ struct RetryTests {
     func names() {
         #expect(RetryReason.name(ofIndex: RetryReason.connectFailure.index) == "connect-failure")
         #expect(RetryReason.name(ofIndex: RetryReason.reset.index) == "reset")
+        #expect(RetryReason.name(ofIndex: RetryReason.hedge.index) == "hedge")
         for status in [400, 503, 599] {
             #expect(RetryReason(status: status).map { RetryReason.name(ofIndex: $0.index) } == "\(status)")
         }
@@ -42,7 +43,7 @@ struct RetryTests {
         #expect(!CompiledRetry(RetryPolicy(conditions: [])).repeatsRequests)
         #expect(!CompiledRetry(RetryPolicy(conditions: [.connectFailure])).repeatsRequests)
         #expect(CompiledRetry(RetryPolicy(conditions: [.connectFailure, .reset])).repeatsRequests)
-        for status in [400, 461, 462, 463, 525, 526, 527, 599] {
+        for status in [400, 460, 461, 462, 463, 524, 525, 526, 527, 588, 589, 599] {
             #expect(CompiledRetry(RetryPolicy(conditions: [.status(status)])).repeatsRequests, "\(status)")
         }
     }

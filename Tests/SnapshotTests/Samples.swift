@@ -8,14 +8,15 @@ enum Samples {
     /// Every field differs from its default, every case of an enum occurs.
     static let snapshot = Snapshot(
         revision: 42, site: "shöp", forwarder: ForwarderSettings(workers: 3, hash: .source, handOver: .never),
-        proxy: ProxySettings(nodes: 4, workers: 2),
+        proxy: ProxySettings(nodes: 4, workers: 2, memoryBytesMax: 1 << 40),
         trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, bufferBytesMax: 4096,
             headTimeout: .seconds(5),
             bodyIdleTimeout: .milliseconds(250), idleTimeout: .seconds(3600),
             tunnelTimeout: .seconds(7), writeTimeout: .seconds(8), connectionsPerSourceMax: 20,
-            requestsPerConnectionMax: 1000),
+            requestsPerConnectionMax: 1000,
+            overload: OverloadLimits(delay: .milliseconds(20), memoryPercent: 75, retryAfter: .seconds(30))),
         accessLog: AccessLogSettings(
             target: .file("/var/log/sluice/access.log"), format: .combined, fields: [.path, .status, .time],
             fileBytesMax: 1 << 40, keptFiles: 7),
@@ -62,7 +63,8 @@ enum Samples {
                 errorPages: [ErrorPage(statuses: 404...404, contentType: "text/plain", body: [0x67, 0xff])],
                 retry: RetryPolicy(
                     attemptsMax: 5, conditions: [.reset, .status(400), .status(599), .connectFailure],
-                    perTryTimeout: .milliseconds(750), budgetPercent: 100)),
+                    perTryTimeout: .milliseconds(750), budgetPercent: 100),
+                hedge: HedgePolicy(after: .time(.milliseconds(30))), isShed: false),
             Route(
                 name: "old", listeners: [0], match: RouteMatch(path: .exact("/old")),
                 answer: RouteAnswer(status: 301, location: [.literal("/new"), .variable(.path)])),
@@ -82,7 +84,9 @@ enum Samples {
             Route(
                 name: "proxies", listeners: [0], match: RouteMatch(methods: ["CONNECT"]),
                 targets: [WeightedPool(pool: 1)], connect: .forward),
-            Route(name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)]),
+            Route(
+                name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)],
+                hedge: HedgePolicy(after: .percentile(99))),
         ],
         pools: [
             Pool(
@@ -97,10 +101,11 @@ enum Samples {
                     timeout: .milliseconds(100), rise: 1, fall: 5),
                 connections: ConnectionLimits(
                     countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
-                    lifetime: .seconds(3600))),
+                    lifetime: .seconds(3600)),
+                requests: RequestLimits(countMax: 500, adaptive: .init(countMin: 8, tolerancePercent: 200))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
-                health: HealthCheck(probe: .tcp),
+                health: HealthCheck(probe: .tcp), requests: RequestLimits(countMax: 1_000_000),
                 tls: EndpointTLS(
                     verification: .authorities([0x2d]), serverName: "db.internal",
                     certificate: ServerCertificate(name: "c.pem", chain: [1], key: [2], notAfter: 3))),

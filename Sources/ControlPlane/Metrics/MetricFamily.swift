@@ -49,7 +49,17 @@ struct MetricFamily: Sendable {
             "Copies of requests that were sent, by outcome: answered, or failed on the way."),
         .init("sluice_mirror_dropped_total", .counter, "Copies of requests that were not sent, by reason."),
         .init("sluice_mirror_in_flight", .gauge, "Copies of requests that are under way."),
-        .init("sluice_retries_total", .counter, "Requests sent again, by reason: a word or status of `retry.on`."),
+        .init("sluice_pool_requests", .gauge, "Requests under way for a pool with `requests` limits."),
+        .init(
+            "sluice_pool_requests_limit", .gauge,
+            "Requests that the adaptive limits of all event loops together let through at a time."),
+        .init(
+            "sluice_pool_requests_rejected_total", .counter,
+            "Requests answered with 503 for the pool's `requests` limits, by reason: max or adaptive."),
+        .init(
+            "sluice_retries_total", .counter,
+            "Requests sent again, by reason: a word or status of `retry.on`, or hedge."),
+        .init("sluice_hedges_won_total", .counter, "Second requests (`hedge`) that were answered before the first."),
         .init("sluice_retries_active", .gauge, "Requests under way that count against the pool's retry budget."),
         .init("sluice_retries_waiting", .gauge, "Requests that wait for room in the pool's retry budget."),
         .init(
@@ -57,6 +67,10 @@ struct MetricFamily: Sendable {
             "Requests that were not sent again, or had waited too long for it, as the pool's retry budget was spent."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
+        .init(
+            "sluice_shed_requests_total", .counter,
+            "Requests answered with 503 as the node was over its limits, by reason: delay or memory."),
+        .init("sluice_overloaded", .gauge, "Event loops that turn requests away now."),
         .init(
             "sluice_limited_total", .counter,
             "What a limit of the site ended: connections over it, last requests of connections, stalled clients."),

@@ -1,8 +1,9 @@
 import Synchronization
 
-/// Connections to one endpoint that all workers of a node have open; outlives snapshots.
+/// Connections to one endpoint that all workers of a node have open, or requests that they have under way for a pool with
+/// `requests.max`; outlives snapshots.
 ///
-/// Counted exactly, with or without a bound, so that a bound that a new revision sets holds at once. Touched when a
+/// Connections are counted exactly, with or without a bound, so that a bound that a new revision sets holds at once. Touched when a
 /// connection is opened or closed, never when one is used again.
 struct EndpointBudget: ~Copyable {
     private let count = Atomic<Int>(0)

@@ -14,7 +14,21 @@ struct PoolFigures: BitwiseCopyable {
     /// Requests that were not, as the budget was spent: at once, or after a wait.
     var retriesRefused: UInt64 = 0
 
-    init() { unsafe retries = nil }
+    /// Requests that were let in and have not ended; counted where the pool has a limit.
+    var admitted: UInt32 = 0
+    /// Requests that were not let in.
+    var rejectedMax: UInt64 = 0
+    var rejectedAdaptive: UInt64 = 0
+    var gradient: GradientLimit
+    /// Of its answers; nil before a route with a percentile has had one.
+    var latencies: LatencyQuantiles?
+    /// Second requests that won, and that were not sent for want of room in the retry budget.
+    var hedgesWon: UInt64 = 0
+
+    init(now: UInt64) {
+        unsafe retries = nil
+        gradient = GradientLimit(now: now)
+    }
 
     mutating func countRetry(_ reason: RetryReason) {
         if unsafe retries == nil {

@@ -33,6 +33,11 @@ struct Exchange: BitwiseCopyable {
     var id: RequestID
     var startedAt: UInt64
     var origin: RequestOrigin
+    /// Index of the pool whose request limits count it; `notAdmitted` for none.
+    var admittedPool = Exchange.notAdmitted
+    static let notAdmitted: Int32 = -1
+    /// For an answer of our own that asks the client to come back; 0 for none.
+    var retryAfterSeconds: UInt8 = 0
     /// Index into the site's pools: the one that answers, once the first attempt has begun.
     var pool = 0
     var attempts: UInt8 = 0
@@ -42,6 +47,7 @@ struct Exchange: BitwiseCopyable {
     /// Where it waits for a connection, or for another attempt; `.none` when it doesn't wait.
     var place = RequestQueue.Place.none
     var retry = RetryState()
+    var hedge = HedgeState()
     /// A connection broke: the next attempt makes a new one.
     var needsFreshConnection = false
     /// An interim response was passed on: the request is not sent again.

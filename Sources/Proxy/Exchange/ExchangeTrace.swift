@@ -7,6 +7,7 @@ struct ExchangeTrace: BitwiseCopyable {
     /// The endpoint tried last; stays when the exchange has left it.
     var endpoint = EndpointConnection.none
     var termination = Termination.unknown
+    var attemptBeganAt: UInt64 = 0
     var connectBeganAt: UInt64 = 0
     /// Of the last new connection, nanoseconds.
     var connectTime = AccessRecord.never
@@ -19,8 +20,9 @@ struct ExchangeTrace: BitwiseCopyable {
     var fields = LoggedFields()
 
     /// An attempt at an endpoint begins: what the one before met is forgotten.
-    mutating func begin(at endpoint: UInt32) {
+    mutating func begin(at endpoint: UInt32, now: UInt64) {
         self.endpoint = endpoint
+        attemptBeganAt = now
         termination = .unknown
         connectTime = AccessRecord.never
     }

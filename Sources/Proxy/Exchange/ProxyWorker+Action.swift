@@ -11,6 +11,10 @@ extension ProxyWorker {
             unsafe answerByRoute(exchange, answer)
             return
         }
+        if overload.isOver, unsafe route.pointee.isShed {
+            unsafe shed(exchange)
+            return
+        }
         // A tunnel has a connection of its own.
         if unsafe exchange.pointee.head.method == .connect { unsafe exchange.pointee.needsFreshConnection = true }
         let timeout = unsafe route.pointee.requestNanoseconds

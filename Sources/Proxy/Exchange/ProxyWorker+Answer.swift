@@ -51,9 +51,12 @@ extension ProxyWorker {
 
     /// Composes a whole response in `writer`.
     ///
-    /// - Parameter page: The site's own words for it; nil for ours.
+    /// - Parameters:
+    ///   - page: The site's own words for it; nil for ours.
+    ///   - retryAfter: Seconds after which the client may come again; 0 to say nothing.
     mutating func writeAnswer(
-        _ status: Int, id: AnswerID, closes: Bool, hasBody: Bool, page: UnsafePointer<CompiledErrorPage>?
+        _ status: Int, id: AnswerID, closes: Bool, hasBody: Bool, page: UnsafePointer<CompiledErrorPage>?,
+        retryAfter: UInt8 = 0
     ) {
         let reason = ReasonPhrase.of(status)
         writer.reset()
@@ -61,10 +64,14 @@ extension ProxyWorker {
         writer.append(decimal: status)
         writer.append(" ")
         writer.append(reason)
+        if retryAfter > 0 {
+            writer.append("\r\nRetry-After: ")
+            writer.append(decimal: Int(retryAfter))
+        }
         if let page = unsafe page {
             unsafe writer.append(page.pointee, status: status, id: id, date: date, closes: closes, hasBody: hasBody)
             if !writerFitsBuffer {
-                unsafe writeAnswer(status, id: id, closes: closes, hasBody: hasBody, page: nil)
+                unsafe writeAnswer(status, id: id, closes: closes, hasBody: hasBody, page: nil, retryAfter: retryAfter)
             }
             return
         }

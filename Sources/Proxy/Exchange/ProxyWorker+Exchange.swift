@@ -70,6 +70,7 @@ extension ProxyWorker {
         let site = unsafe exchange.pointee.site
         unsafe choosePool(exchange)
         let pool = unsafe site.pointee.pools + exchange.pointee.pool
+        if unsafe pool.pointee.requests.isLimited, unsafe !admits(exchange, pool) { return }
         if let queue = unsafe pool.pointee.connections.queue {
             unsafe startBoundedAttempt(exchange, pool, queue)
             return
@@ -100,7 +101,7 @@ extension ProxyWorker {
         let perTry = unsafe route(of: exchange).pointee.retry.perTryNanoseconds
         if perTry != .max { unsafe exchange.pointee.retry.deadline = now + perTry }
         unsafe exchange.pointee.endpoint = number
-        unsafe exchange.pointee.trace.begin(at: number)
+        unsafe exchange.pointee.trace.begin(at: number, now: now)
         unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
         unsafe pool.pointee.requestBegan(index)
@@ -146,12 +147,17 @@ extension ProxyWorker {
         }
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe leaveEndpoint(exchange)
+        if case .responseTimeout = failure { unsafe observeLatency(exchange) }
         if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
         unsafe exchange.pointee.failureStatus = failure.status
         switch failure {
         case .connect: suspect(number)
         case .malformed(let error): noteMalformedResponse(number, error)
         case .shortage, .unsent, .broken, .responseTimeout: break
+        }
+        if unsafe exchange.pointee.hedge.isUnderWay {
+            unsafe continueWithOther(exchange, insteadOf: number)
+            return
         }
         if unsafe triesAgain(exchange, failure, at: number, wasReused: wasReused) { return }
         unsafe answer(exchange, status: failure.status)
@@ -171,11 +177,15 @@ extension ProxyWorker {
         let number = unsafe exchange.pointee.endpoint
         guard number != EndpointConnection.none else { return }
         let site = unsafe exchange.pointee.site
-        let pool = unsafe site.pointee.pools + exchange.pointee.pool
-        unsafe pool.pointee.requestEnded(exchange.pointee.poolIndex)
+        unsafe leave(number, site.pointee.pools + exchange.pointee.pool, exchange.pointee.poolIndex)
+        unsafe exchange.pointee.endpoint = EndpointConnection.none
+    }
+
+    /// A request under way at an endpoint, by its number and its index in the pool, is no more.
+    mutating func leave(_ number: UInt32, _ pool: UnsafeMutablePointer<PoolState>, _ index: Int) {
+        unsafe pool.pointee.requestEnded(index)
         unsafe poolFigures[pool.pointee.number].budget.requestEnded()
         unsafe endpoints[Int(number)].active &-= 1
-        unsafe exchange.pointee.endpoint = EndpointConnection.none
     }
 
     // MARK: ends
@@ -200,13 +210,19 @@ extension ProxyWorker {
 
     /// The endpoint has done its part: its connection serves others, or ends.
     mutating func freeEndpoint(_ exchange: ExchangePointer) {
+        unsafe freeConnection(exchange)
+        unsafe endRetry(exchange)
+        unsafe endAdmission(exchange)
+    }
+
+    /// The same while the request goes on to another one.
+    mutating func freeConnection(_ exchange: ExchangePointer) {
         unsafe countAnswer(of: exchange.pointee.endpoint, status: exchange.pointee.status)
         let connection = unsafe connections[exchange.pointee.connection]
         unsafe exchange.pointee.connection = EndpointConnection.none
         let site = unsafe exchange.pointee.site
         let pool = unsafe exchange.pointee.pool
         unsafe leaveEndpoint(exchange)
-        unsafe endRetry(exchange)
         if unsafe exchange.pointee.hasSentRequest && exchange.pointee.endpointPersists {
             unsafe makeIdle(connection, idleNanoseconds: site.pointee.pools[pool].connections.idleNanoseconds)
         } else {
@@ -227,7 +243,7 @@ extension ProxyWorker {
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
         unsafe writeAnswer(
             status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
-            page: errorPage(for: status, exchange))
+            page: errorPage(for: status, exchange), retryAfter: exchange.pointee.retryAfterSeconds)
         let mayBeSending = unsafe !requestIsComplete || exchange.pointee.head.isPersistent
         unsafe releaseAnswered(exchange)
         unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)
@@ -257,6 +273,7 @@ extension ProxyWorker {
     }
 
     private mutating func dropConnection(_ exchange: ExchangePointer) {
+        if unsafe exchange.pointee.hedge.isUnderWay { unsafe cancelOther(exchange) }
         unsafe leaveEndpoint(exchange)
         if unsafe exchange.pointee.place != .none { unsafe leaveQueue(exchange) }
         guard unsafe exchange.pointee.connection != EndpointConnection.none else { return }
@@ -270,6 +287,7 @@ extension ProxyWorker {
     private mutating func release(_ exchange: ExchangePointer) {
         if let log = unsafe exchange.pointee.site.pointee.log { unsafe logExchange(exchange, log) }
         unsafe endRetry(exchange)
+        unsafe endAdmission(exchange)
         unsafe statistics.countRequest(
             series: exchange.pointee.series, status: exchange.pointee.status,
             nanoseconds: now &- exchange.pointee.startedAt)
@@ -301,7 +319,9 @@ extension ProxyWorker {
         case .connecting where unsafe exchange.pointee.place != .none: unsafe queueTimedOut(exchange)
         case .connecting: unsafe attemptFailed(exchange, .connect(status: 504))
         case .awaitingHead:
-            if unsafe exchange.pointee.hasSentRequest {
+            if unsafe exchange.pointee.hedge.isPlanned {
+                unsafe beginHedge(exchange)
+            } else if unsafe exchange.pointee.hasSentRequest {
                 unsafe attemptFailed(exchange, .responseTimeout)
             } else {
                 unsafe answer(exchange, status: 408)

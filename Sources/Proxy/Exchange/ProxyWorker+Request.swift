@@ -119,10 +119,14 @@ extension ProxyWorker {
         let wait =
             unsafe exchange.pointee.hasSentRequest
             ? responseNanoseconds : exchange.pointee.limits.pointee.bodyIdleNanoseconds
-        let deadline = now + wait
-        unsafe setDeadline(
-            clients[exchange.pointee.client],
-            exchange.pointee.hasSentRequest ? min(deadline, exchange.pointee.retry.deadline) : deadline)
+        var deadline = now + wait
+        if unsafe exchange.pointee.hasSentRequest {
+            deadline = unsafe min(deadline, exchange.pointee.retry.deadline)
+            if unsafe route(of: exchange).pointee.hedgeNanoseconds != .max {
+                deadline = unsafe deadlineWithHedge(exchange, deadline)
+            }
+        }
+        unsafe setDeadline(clients[exchange.pointee.client], deadline)
     }
 
     mutating func refuseBody(_ exchange: ExchangePointer) {

@@ -77,6 +77,7 @@ extension ProxyWorker {
             return false
         }
         if unsafe exchange.pointee.head.minorVersion >= 1 {
+            if unsafe exchange.pointee.hedge.isUnderWay { unsafe cancelOther(exchange) }
             unsafe compose(exchange, connection, head, closes: false, dropsFraming: false)
             guard unsafe !writer.isOverfull && sendComposed(client, nil, 0) >= 0 else {
                 unsafe clientBroke(client)
@@ -109,6 +110,12 @@ extension ProxyWorker {
     private mutating func beginResponse(
         _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ head: ResponseHead
     ) {
+        if head.status < 500 { unsafe observeLatency(exchange) }
+        if unsafe exchange.pointee.hedge.isUnderWay {
+            if unsafe losesToOther(exchange, head, connection) { return }
+            unsafe poolFigures[poolNumber(of: exchange)].hedgesWon &+= exchange.pointee.hedge.isFirstInFront ? 0 : 1
+            unsafe cancelOther(exchange)
+        }
         if head.status >= 400, unsafe triesAgain(exchange, insteadOf: head, on: connection) { return }
         let client = unsafe clients[exchange.pointee.client]
         let isTunnel = unsafe head.status == 101 || head.opensTunnel(answering: exchange.pointee.head.method)

@@ -82,7 +82,7 @@ extension ProxyWorker {
     }
 
     /// Frees the endpoint of a response that nobody gets. Its connection is kept when all of the response is there already.
-    private mutating func throwAway(
+    mutating func throwAway(
         _ head: ResponseHead, _ exchange: ExchangePointer, _ connection: ConnectionPointer
     ) {
         let framing = unsafe head.framing(answering: exchange.pointee.head.method)
@@ -100,11 +100,7 @@ extension ProxyWorker {
             unsafe exchange.pointee.endpointPersists = false
         }
         unsafe exchange.pointee.status = head.status
-        // It stays a retry if it was one.
-        let pool = unsafe exchange.pointee.retry.pool
-        unsafe exchange.pointee.retry.pool = RetryState.noPool
-        unsafe freeEndpoint(exchange)
-        unsafe exchange.pointee.retry.pool = pool
+        unsafe freeConnection(exchange)
         unsafe exchange.pointee.status = 0
         unsafe pipes.give(&exchange.pointee.requestPipe)
     }
@@ -126,7 +122,7 @@ extension ProxyWorker {
     func poolNumber(of exchange: ExchangePointer) -> Int { unsafe pool(of: exchange).pointee.number }
 
     /// Whether the budget lets the request be sent again. One that is a retry already stays what it is.
-    private mutating func takesRetry(_ exchange: ExchangePointer, _ policy: CompiledRetry) -> Bool {
+    mutating func takesRetry(_ exchange: ExchangePointer, _ policy: CompiledRetry) -> Bool {
         if unsafe exchange.pointee.retry.pool != RetryState.noPool { return true }
         let number = unsafe poolNumber(of: exchange)
         guard unsafe poolFigures[number].budget.take(percent: policy.budgetPercent) else { return false }
@@ -239,6 +235,7 @@ extension ProxyWorker {
             samples.append(Sample("sluice_retries_active", label, Double(figures.budget.retries)))
             samples.append(Sample("sluice_retries_waiting", label, Double(figures.heldBack)))
             samples.append(Sample("sluice_retries_refused_total", label, Double(figures.retriesRefused)))
+            samples.append(Sample("sluice_hedges_won_total", label, Double(figures.hedgesWon)))
             guard let retries = unsafe figures.retries else { continue }
             for index in 0..<RetryReason.count where unsafe retries[index] > 0 {
                 samples.append(

@@ -2,12 +2,14 @@ import Snapshot
 
 /// Why a request is sent again: a word of `retry.on`, or a status.
 struct RetryReason: Equatable, BitwiseCopyable {
-    /// 0 for none, 1 and 2 for the words, or a status.
+    /// 0 for none, 1 to 3 for the words, or a status.
     private let code: UInt16
 
     static var none: RetryReason { RetryReason(code: 0) }
     static var connectFailure: RetryReason { RetryReason(code: 1) }
     static var reset: RetryReason { RetryReason(code: 2) }
+    /// A second request while the first one is under way; no word of `retry.on`.
+    static var hedge: RetryReason { RetryReason(code: 3) }
 
     private init(code: UInt16) { self.code = code }
 
@@ -18,17 +20,18 @@ struct RetryReason: Equatable, BitwiseCopyable {
     }
 
     /// How many there are, counted by `index`.
-    static var count: Int { 202 }
+    static var count: Int { 203 }
 
-    /// 0 and 1 for the words, then the statuses from 400 on.
-    var index: Int { code < 400 ? Int(code) - 1 : Int(code) - 398 }
+    /// 0 to 2 for the words, then the statuses from 400 on.
+    var index: Int { code < 400 ? Int(code) - 1 : Int(code) - 397 }
 
     /// What `index` stands for, as in the site file.
     static func name(ofIndex index: Int) -> String {
         switch index {
         case 0: "connect-failure"
         case 1: "reset"
-        default: "\(index + 398)"
+        case 2: "hedge"
+        default: "\(index + 397)"
         }
     }
 }

@@ -20,6 +20,11 @@ struct CompiledRoute: BitwiseCopyable {
     /// `UInt64.max` for no bound.
     let requestNanoseconds: UInt64
     let retry: CompiledRetry
+    let isShed: Bool
+    /// `hedge.after`; 0 for a percentile, `UInt64.max` for no hedge.
+    let hedgeNanoseconds: UInt64
+    /// 0 for a fixed time.
+    let hedgePercent: UInt32
 
     init(_ route: Route, mirror: CompiledMirror?, arena: Arena) {
         name = arena.make(route.name)
@@ -43,5 +48,11 @@ struct CompiledRoute: BitwiseCopyable {
         responseNanoseconds = route.responseTimeout.nanosecondsUnsigned
         requestNanoseconds = route.requestTimeout?.nanosecondsUnsigned ?? .max
         retry = CompiledRetry(route.retry)
+        isShed = route.isShed
+        switch route.hedge?.after {
+        case nil: (hedgeNanoseconds, hedgePercent) = (.max, 0)
+        case .time(let time): (hedgeNanoseconds, hedgePercent) = (time.nanosecondsUnsigned, 0)
+        case .percentile(let percent): (hedgeNanoseconds, hedgePercent) = (0, UInt32(percent))
+        }
     }
 }

@@ -17,6 +17,9 @@ final class CompiledSite: @unchecked Sendable {
     let revision: UInt64
     /// One worker's share of `limits.connections`.
     let connectionCountMax: Int
+    let overload: OverloadLimits
+    /// One worker's share of `proxy.memory`.
+    let bufferBlocksMax: Int
     let tables: UnsafePointer<SiteTables>
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
@@ -49,13 +52,18 @@ final class CompiledSite: @unchecked Sendable {
         self.arena = arena
         revision = snapshot.revision
         connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
+        overload = snapshot.limits.overload
+        bufferBlocksMax =
+            snapshot.proxy.memoryBytesMax.map { max(1, $0 / BufferPool.blockBytes / workers) }
+            ?? WorkerLimits.bufferBlocksMax
         let pools = snapshot.pools.enumerated().map { index, pool in
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
             return unsafe CompiledPool(
                 number: registry.number(ofPool: pool.name), endpoints: arena.make(numbers),
                 weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
                 count: pool.endpoints.count, balance: pool.balance,
-                connections: CompiledConnections(pool, registry), tlsIdentity: clientContexts[index]?.identity ?? 0)
+                connections: CompiledConnections(pool, registry),
+                requests: CompiledRequestLimits(pool, registry), tlsIdentity: clientContexts[index]?.identity ?? 0)
         }
         self.clientContexts = clientContexts
         let routes = snapshot.routes.map { route in
@@ -180,6 +188,7 @@ struct CompiledPool {
     let count: Int
     let balance: Pool.Balance
     let connections: CompiledConnections
+    let requests: CompiledRequestLimits
     /// 0: endpoints are spoken to in the clear. Connections and sessions of another identity are of no use.
     let tlsIdentity: UInt32
 }

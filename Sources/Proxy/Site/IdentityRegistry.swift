@@ -12,6 +12,7 @@ final class IdentityRegistry {
 
     private(set) var poolNames: [String] = []
     private var poolNumbers: [String: Int] = [:]
+    private var requestCounts: [String: UnsafeMutablePointer<EndpointBudget>] = unsafe [:]
 
     /// Pools that have, or had, bounded connections.
     private(set) var queueNames: [String] = []
@@ -46,6 +47,15 @@ final class IdentityRegistry {
         poolNames.append(name)
         poolNumbers[name] = number
         return number
+    }
+
+    /// Requests of a pool that has, or had, a limit. Lives as long as the process, too.
+    func requestCount(ofPool name: String) -> UnsafeMutablePointer<EndpointBudget> {
+        if let count = unsafe requestCounts[name] { return unsafe count }
+        let count = UnsafeMutablePointer<EndpointBudget>.allocate(capacity: 1)
+        unsafe count.initialize(to: EndpointBudget())
+        unsafe requestCounts[name] = unsafe count
+        return unsafe count
     }
 
     /// Lives as long as the process, too.

@@ -19,6 +19,7 @@ extension ProxyWorker {
                 endpointChanged(endpoint)
             case .queueBegan(let number): mark(number)
             case .room(let room): take(room)
+            case .pulse(let sentAt): pulseReturned(sentAt: sentAt)
             case .report(let id): agent.post(.report(id: id, worker: index, samples: samples()))
             case .drain: drain()
             case .resume:
@@ -47,6 +48,7 @@ extension ProxyWorker {
         unsafe adoptTLS(next)
         closeForeignIdleConnections()
         adoptBounds()
+        adoptOverloadLimits(compiled)
     }
 
     private mutating func growEndpoints(_ compiled: CompiledSite) {
@@ -67,7 +69,7 @@ extension ProxyWorker {
         let grown = UnsafeMutablePointer<PoolFigures>.allocate(capacity: count)
         unsafe grown.initialize(from: poolFigures, count: poolFiguresCapacity)
         for number in poolFiguresCapacity..<count {
-            unsafe (grown + number).initialize(to: PoolFigures())
+            unsafe (grown + number).initialize(to: PoolFigures(now: now))
             heldBack.append(RequestQueue())
         }
         unsafe poolFigures.deallocate()
@@ -192,8 +194,10 @@ extension ProxyWorker {
             }
         }
         appendRetries(compiled.poolNames, to: &samples)
+        unsafe appendAdmissions(compiled.poolNames, site, to: &samples)
         appendQueues(compiled.queueNames, to: &samples)
         appendShortages(to: &samples)
+        appendOverload(to: &samples)
         appendLimitSamples(to: &samples)
         statistics.http2.append(open: sessions.count, streams.count, to: &samples)
         appendMirrors(compiled.mirrors, to: &samples)

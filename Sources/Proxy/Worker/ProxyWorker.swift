@@ -16,6 +16,8 @@ enum ProxyCommand: Sendable {
     case membership(version: UInt64, draining: [UInt32], ticketKeys: TicketKeys?)
     case health(endpoint: UInt32, isUp: Bool)
     case report(id: UInt64)
+    /// A worker's message to itself: what it waits is what other events wait.
+    case pulse(sentAt: UInt64)
     /// Another worker's requests wait for a connection of this pool; the number of its queue.
     case queueBegan(Int)
     /// A connection, or the right to open one, for a request that waits.
@@ -108,6 +110,7 @@ struct ProxyWorker: ~Copyable {
     var mirrorsToSend: [UInt32] = []
     /// By `CompiledMirror.number`.
     var mirrorFigures: [MirrorFigures] = []
+    var overload = Overload()
     /// Forwarders' hand-over sockets.
     var links: [HandOverLink] = []
     /// Clients to go on with at the end of the turn.
@@ -198,6 +201,7 @@ struct ProxyWorker: ~Copyable {
                 streams.reclaim()
             }
             if !mirrorsToSend.isEmpty { sendMirrors() }
+            watchLoad(events: count)
             clients.reclaim()
             exchanges.reclaim()
             mirrors.reclaim()

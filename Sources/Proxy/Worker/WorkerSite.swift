@@ -85,6 +85,7 @@ struct PoolState {
     /// nil: endpoints are spoken to in the clear. Held by the site.
     let tlsContext: Unmanaged<TLSClientContext>?
     let tlsIdentity: UInt32
+    let requests: CompiledRequestLimits
     private let weights: UnsafeMutablePointer<UInt16>
     /// Up, not draining and not suspected.
     private let usable: UnsafeMutablePointer<Bool>
@@ -105,6 +106,7 @@ struct PoolState {
         count = pool.count
         balance = pool.balance
         connections = pool.connections
+        requests = pool.requests
         unsafe endpoints = unsafe pool.endpoints
         unsafe weights = unsafe pool.weights
         unsafe usable = .allocate(capacity: count)
