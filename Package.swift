@@ -74,18 +74,22 @@ let package = Package(
             dependencies: ["Forwarder", "Proxy", "NodeAgent", "NodeLink", "Telemetry", "EventLoop"],
             swiftSettings: hot, linkerSettings: staticRuntime),
 
+        // What `scripts/bench-pick` runs.
+        .executableTarget(name: "balancing-bench", dependencies: ["Balancing"], swiftSettings: hot),
+
         // The control plane and the operators' commands.
+        .target(name: "Planning", dependencies: ["Balancing", "Snapshot", "EventLoop"], swiftSettings: common),
         .target(
             name: "SiteFile",
             dependencies: [
-                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern", "TLS",
+                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern", "TLS", "Balancing",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common),
         .target(
             name: "ControlPlane",
             dependencies: [
-                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy", "TLS",
+                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy", "TLS", "Balancing",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -97,7 +101,7 @@ let package = Package(
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "ControlPlane", "SiteFile", "Snapshot",
+                "ControlPlane", "SiteFile", "Snapshot", "Planning",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -116,6 +120,9 @@ let package = Package(
             name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
+        .testTarget(
+            name: "PlanningTests", dependencies: ["Planning", "Balancing", "Snapshot", "EventLoop"],
+            swiftSettings: common),
         .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: common),
         .testTarget(
             name: "SnapshotTests",
@@ -130,10 +137,11 @@ let package = Package(
             dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
             swiftSettings: common),
         .testTarget(
-            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
+            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop", "Balancing"],
             swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS"], exclude: ["Golden"],
+            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS", "Balancing"],
+            exclude: ["Golden"],
             swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",

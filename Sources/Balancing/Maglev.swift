@@ -23,6 +23,14 @@ package final class MaglevTable: @unchecked Sendable {
 
     /// The prime the paper uses for up to some hundred members: 128 KiB, shares within 1 % at 100 members.
     package static let standardSize = 65_537
+    /// A larger prime of the paper, for more members than a hundredth of `standardSize`.
+    package static let largeSize = 655_373
+
+    /// The size that keeps shares even with so many members.
+    package static func size(for memberCount: Int) -> Int {
+        memberCount * 100 <= standardSize ? standardSize : largeSize
+    }
+
     /// Members that one table can tell apart; the last `UInt16` stands for a free entry while filling.
     package static let membersMax = Int(UInt16.max)
 
@@ -114,16 +122,22 @@ package final class MaglevTable: @unchecked Sendable {
     /// - Returns: nil when no member with a weight is usable, or the table is empty.
     @inlinable
     package func usable(hash: UInt64, among usable: UnsafePointer<Bool>) -> Int? {
+        first(hash: hash) { unsafe usable[$0] }
+    }
+
+    /// The member that a connection prefers among those that `isTaken` holds for; as `usable(hash:among:)`.
+    @inlinable
+    package func first(hash: UInt64, where isTaken: (Int) -> Bool) -> Int? {
         guard let ranked = unsafe ranked else { return nil }
         for attempt in 0..<Self.preferencesMax {
             let member = preference(hash: hash, attempt: attempt)
-            if unsafe usable[member] { return member }
+            if isTaken(member) { return member }
         }
         let count = Int(rankedCount)
         var rank = Int(truncatingIfNeeded: Hash64.mix(hash).multipliedFullWidth(by: UInt64(count)).high)
         for _ in 0..<count {
             let member = unsafe Int(ranked[rank])
-            if unsafe usable[member] { return member }
+            if isTaken(member) { return member }
             rank = rank &+ 1 == count ? 0 : rank &+ 1
         }
         return nil

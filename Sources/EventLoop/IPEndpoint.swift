@@ -39,6 +39,14 @@ package struct IPEndpoint: Hashable, BitwiseCopyable, Sendable {
     /// `0.0.0.0` or `::`.
     package var isAny: Bool { high == 0 && low == 0 }
 
+    /// 127.0.0.0/8 or ::1: of this host.
+    package var isLoopback: Bool {
+        switch family {
+        case .v4: low >> 24 == 127
+        case .v6: high == 0 && low == 1
+        }
+    }
+
     /// Takes `1.2.3.4:80` and `[2001:db8::1]:80`; nil for anything else, such as a name.
     package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"),

@@ -5,9 +5,8 @@ import Snapshot
 
 /// One endpoint as one worker sees it.
 struct EndpointRecord: BitwiseCopyable {
-    /// Index of its pool, and of itself in the pool; -1: no snapshot names it any more.
+    /// Index of its pool; -1: no snapshot names it any more.
     var pool: Int32 = -1
-    var position: Int32 = -1
     /// Health checks fail.
     var isDown = false
     /// An operator drains it.
@@ -24,71 +23,74 @@ struct EndpointRecord: BitwiseCopyable {
 
 /// The pools of `tcp` listeners in one worker. Indices and slots live as long as the worker, so that connections may
 /// keep them across snapshots; a pool that comes back under its name is the same pool.
+@safe
 struct EndpointTable: ~Copyable {
     private struct PoolState {
         var name: String
-        var balance = Pool.Balance.roundRobin
         var slots: [UInt32] = []
-        var addresses: [SocketAddress] = []
-        var weights: [UInt16] = []
-        var usable: [Bool] = []
-        var active: [UInt32] = []
-        var account: [Int32] = []
-        var roundRobin: RoundRobinState?
-        var leastRequest: LeastRequest?
-        /// When `usable` must be computed anew, monotonic nanoseconds.
-        var staleAt: UInt64 = 0
+        /// What `balancer` is over.
+        var shape: PoolShape
+        var balancer: PoolBalancer
+        /// Connections under way; counted for `balance: hash`.
+        var active: UInt32 = 0
+        /// When a failed connect is forgotten, monotonic nanoseconds.
+        var recoversAt: UInt64 = .max
     }
 
     private var pools: [PoolState] = []
     private(set) var keys: [EndpointKey] = []
     private(set) var records: [EndpointRecord] = []
     private var slots: [EndpointKey: UInt32] = [:]
+    /// By slot: what balancing knows of an endpoint.
+    private var loads: UnsafeMutablePointer<EndpointLoad>
+    private var loadsCapacity = 16
     private var random: RandomSource
-    private let worker: Int
 
     init(worker: Int) {
-        self.worker = worker
         random = RandomSource(seed: Clock.monotonicNanoseconds() &+ UInt64(worker))
+        unsafe loads = .allocate(capacity: loadsCapacity)
+    }
+
+    deinit {
+        for pool in pools { pool.balancer.destroy() }
+        unsafe loads.deallocate()
     }
 
     /// The index of a pool, now and later.
     mutating func index(ofPool name: String) -> Int32 {
         if let index = pools.firstIndex(where: { $0.name == name }) { return Int32(index) }
-        pools.append(PoolState(name: name))
+        let shape = PoolShape([], rules: BalanceRules())
+        pools.append(PoolState(name: name, shape: shape, balancer: PoolBalancer(shape)))
         return Int32(pools.count - 1)
     }
 
     /// Takes the pools of a snapshot; all others have no endpoints from now on.
     mutating func update(_ settings: [Pool]) {
-        for slot in records.indices {
-            records[slot].pool = -1
-            records[slot].position = -1
-        }
+        for slot in records.indices { records[slot].pool = -1 }
         for index in pools.indices { fill(index, with: Pool(name: pools[index].name, endpoints: [])) }
         for pool in settings { fill(Int(index(ofPool: pool.name)), with: pool) }
     }
 
     private mutating func fill(_ index: Int, with pool: Pool) {
-        var state = PoolState(name: pool.name)
-        state.balance = pool.balance
-        for (position, endpoint) in pool.endpoints.enumerated() {
+        var members: [PoolMember] = []
+        for endpoint in pool.endpoints {
             let slot = self.slot(of: EndpointKey(pool: pool.name, address: endpoint.address))
             records[Int(slot)].pool = Int32(index)
-            records[Int(slot)].position = Int32(position)
             if pool.health == nil { records[Int(slot)].isDown = false }
-            state.slots.append(slot)
-            state.addresses.append(endpoint.address)
-            state.weights.append(UInt16(clamping: endpoint.weight))
-            state.active.append(records[Int(slot)].active)
+            members.append(
+                PoolMember(
+                    name: endpoint.address.description, number: slot, weight: UInt16(clamping: endpoint.weight),
+                    isBackup: endpoint.isBackup))
         }
-        let count = state.slots.count
-        state.usable = [Bool](repeating: false, count: count)
-        state.account = [Int32](repeating: 0, count: count)
-        unsafe state.roundRobin = RoundRobinState(
-            weights: state.weights, current: &state.account, count: count, startingAt: worker)
-        unsafe state.leastRequest = LeastRequest(weights: state.weights, count: count)
-        pools[index] = state
+        var rules = pool.rules
+        rules.slowStartNanoseconds = 0
+        rules.subsetCount = nil
+        let shape = PoolShape(members, rules: rules)
+        pools[index].balancer.destroy()
+        pools[index].balancer = PoolBalancer(shape)
+        pools[index].shape = shape
+        pools[index].slots = members.map(\.number)
+        pools[index].recoversAt = 0
     }
 
     private mutating func slot(of key: EndpointKey) -> UInt32 {
@@ -97,6 +99,14 @@ struct EndpointTable: ~Copyable {
         slots[key] = slot
         keys.append(key)
         records.append(EndpointRecord())
+        if records.count > loadsCapacity {
+            let grown = UnsafeMutablePointer<EndpointLoad>.allocate(capacity: loadsCapacity * 2)
+            unsafe grown.update(from: loads, count: records.count - 1)
+            unsafe loads.deallocate()
+            unsafe loads = unsafe grown
+            loadsCapacity *= 2
+        }
+        unsafe (loads + Int(slot)).initialize(to: EndpointLoad())
         return slot
     }
 
@@ -117,55 +127,53 @@ struct EndpointTable: ~Copyable {
 
     private mutating func refresh(_ slot: Int) {
         let pool = Int(records[slot].pool)
-        if pool >= 0 { pools[pool].staleAt = 0 }
+        if pool >= 0 { pools[pool].recoversAt = 0 }
     }
 
     func endpointCount(inPool pool: Int32) -> Int { pools[Int(pool)].slots.count }
 
     /// The endpoint for the next connection. When connects to all have failed lately, that is held against none.
     ///
-    /// - Returns: nil when all are down or draining.
-    mutating func pick(pool: Int32, now: UInt64) -> (slot: UInt32, address: SocketAddress)? {
+    /// - Parameter client: Its address decides with `balance: hash`.
+    /// - Returns: nil when there is none.
+    mutating func pick(pool: Int32, client: IPEndpoint, now: UInt64) -> (slot: UInt32, address: SocketAddress)? {
         let pool = Int(pool)
-        if pools[pool].staleAt <= now { computeUsable(pool, now: now) }
-        guard let position = EndpointTable.pickPosition(&pools[pool], random: &random) else { return nil }
-        return (pools[pool].slots[position], pools[pool].addresses[position])
+        if pools[pool].recoversAt <= now { updateStandings(pool, now: now) }
+        let picked = unsafe pools[pool].balancer.pick(
+            loads, active: pools[pool].active, key: client.balanceKey, now: now, random: &random)
+        return picked.map { ($0, keys[Int($0)].address) }
     }
 
-    private static func pickPosition(_ pool: inout PoolState, random: inout RandomSource) -> Int? {
-        let count = pool.slots.count
-        switch pool.balance {
-        case .roundRobin:
-            return unsafe pool.roundRobin?.pick(
-                weights: pool.weights, usable: pool.usable, current: &pool.account, count: count)
-        case .leastRequest:
-            return unsafe pool.leastRequest?.pick(
-                active: pool.active, weights: pool.weights, usable: pool.usable, count: count, random: &random)
-        }
-    }
-
-    private mutating func computeUsable(_ pool: Int, now: UInt64) {
+    private mutating func updateStandings(_ pool: Int, now: UInt64) {
         var recovery = UInt64.max
-        var any = false
-        for (position, slot) in pools[pool].slots.enumerated() {
+        for slot in pools[pool].slots {
             let record = records[Int(slot)]
-            let isUsable = !record.isDown && !record.isDraining && record.outUntil <= now
-            pools[pool].usable[position] = isUsable
-            any = any || isUsable
-            if record.outUntil > now { recovery = min(recovery, record.outUntil) }
-        }
-        if !any {
-            for (position, slot) in pools[pool].slots.enumerated() {
-                pools[pool].usable[position] = !records[Int(slot)].isDown && !records[Int(slot)].isDraining
+            var standing: EndpointStanding = []
+            if !record.isDown { standing.insert(.up) }
+            if record.isDraining { standing.insert(.draining) }
+            if record.outUntil > now {
+                standing.insert(.suspected)
+                recovery = min(recovery, record.outUntil)
             }
+            unsafe loads[Int(slot)].standing = standing
         }
-        pools[pool].staleAt = recovery
+        pools[pool].recoversAt = recovery
+        pools[pool].balancer.changed()
     }
 
     /// A connection to the endpoint begins; `finished` ends it.
-    mutating func started(_ slot: UInt32) { addActive(slot, 1) }
+    mutating func started(_ slot: UInt32) {
+        records[Int(slot)].active += 1
+        unsafe loads[Int(slot)].active = records[Int(slot)].active
+        let pool = Int(records[Int(slot)].pool)
+        if pool >= 0 { pools[pool].active &+= 1 }
+    }
 
-    mutating func connected(_ slot: UInt32) { records[Int(slot)].connected += 1 }
+    /// - Parameter nanoseconds: What connecting took: what `balance: peak-ewma` goes by.
+    mutating func connected(_ slot: UInt32, nanoseconds: UInt64, now: UInt64) {
+        records[Int(slot)].connected += 1
+        unsafe loads[Int(slot)].observe(nanoseconds: nanoseconds, now: now)
+    }
 
     /// A connect failed, or the endpoint reset a connection.
     ///
@@ -177,12 +185,10 @@ struct EndpointTable: ~Copyable {
         refresh(Int(slot))
     }
 
-    mutating func finished(_ slot: UInt32) { addActive(slot, -1) }
-
-    private mutating func addActive(_ slot: UInt32, _ change: Int32) {
-        let record = records[Int(slot)]
-        let active = UInt32(Int32(record.active) + change)
-        records[Int(slot)].active = active
-        if record.pool >= 0 { pools[Int(record.pool)].active[Int(record.position)] = active }
+    mutating func finished(_ slot: UInt32) {
+        records[Int(slot)].active -= 1
+        unsafe loads[Int(slot)].active = records[Int(slot)].active
+        let pool = Int(records[Int(slot)].pool)
+        if pool >= 0 { pools[pool].active &-= 1 }
     }
 }

@@ -10,7 +10,9 @@ extension ForwarderWorker {
         var waiting = waiting
         while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
             waiting.attempts += 1
-            guard let (slot, address) = endpoints.pick(pool: waiting.pool, now: now) else { break }
+            guard let (slot, address) = endpoints.pick(pool: waiting.pool, client: waiting.client, now: now) else {
+                break
+            }
             switch startRelay(waiting, to: address, .endpoint(slot)) {
             case .started: return
             case .targetFailed: continue
@@ -92,7 +94,9 @@ extension ForwarderWorker {
         let idle = unsafe idleNanoseconds(of: connection)
         if idle < ForwarderLimits.connectNanoseconds { timers.set(slot, at: now &+ idle) }
         switch unsafe connection.pointee.target {
-        case .endpoint(let endpoint): endpoints.connected(endpoint)
+        case .endpoint(let endpoint):
+            let beganAt = unsafe connection.pointee.deadline &- ForwarderLimits.connectNanoseconds
+            endpoints.connected(endpoint, nanoseconds: now > beganAt ? now - beganAt : 0, now: now)
         case .node(let counters, _, _):
             statistics.nodes[Int(counters)].relayed += 1
             unsafe sendHeader(slot, connection)

@@ -25,6 +25,8 @@ package struct NodeArguments: Equatable, Sendable {
     package var address: IPEndpoint?
     /// Who may relay connections to `address`.
     package var forwarders: [AddressRange]
+    /// Where a proxy node stands; nil: it doesn't say.
+    package var zone: String?
 
     /// The prefix of the sockets on which a proxy node takes handed-over sockets; nil for one that takes relayed ones.
     package var handOverPrefix: String? { address == nil ? "\(runDirectory)/\(id)" : nil }
@@ -43,6 +45,7 @@ package struct NodeArguments: Equatable, Sendable {
           --workers N        event loops, each on its own thread, 1 to 256 (default: 1)
           --address IP:PORT  proxy: take connections relayed from other hosts here
           --forwarders CIDR  proxy: who may relay connections; may be given several times
+          --zone NAME        proxy: prefer endpoints of this zone
           --version, --help
 
         """
@@ -61,12 +64,12 @@ package struct NodeArguments: Equatable, Sendable {
         let parsed = NodeArguments(
             role: role, id: try required("--id", values), state: try required("--state", values),
             link: try required("--link", values), workers: try workers(values), address: try address(values),
-            forwarders: try forwarders(values))
+            forwarders: try forwarders(values), zone: values["--zone"]?.first)
         try parsed.check()
         return .run(parsed)
     }
 
-    private static let flags: Set = ["--id", "--state", "--link", "--workers", "--address", "--forwarders"]
+    private static let flags: Set = ["--id", "--state", "--link", "--workers", "--address", "--forwarders", "--zone"]
 
     /// The flags' values, `--flag value` or `--flag=value`; only `--forwarders` may have several.
     private static func values(of arguments: ArraySlice<String>) throws(UsageError) -> [String: [String]] {
@@ -125,6 +128,9 @@ package struct NodeArguments: Equatable, Sendable {
         }
         if role == .forwarder && (address != nil || !forwarders.isEmpty) {
             throw UsageError(message: "--address and --forwarders are for proxies")
+        }
+        if let zone, role == .forwarder || !NodeArguments.isName(zone) {
+            throw UsageError(message: "--zone \(zone): of a proxy; letters, digits, `-`, `_`, `.`; at most 64")
         }
         guard (address == nil) == forwarders.isEmpty else {
             throw UsageError(message: "--address and --forwarders go together: who may relay connections to this node")

@@ -19,6 +19,7 @@ package final class ProxyRole: DataRole {
     private let sources = SourceTable()
     private let serverContexts: ServerContexts
     private let clientContexts: ClientContexts
+    private let identity: NodeIdentity
     /// Endpoints that an operator drains; known to the registry or not yet.
     private var draining: [EndpointKey] = []
     private var membershipVersion: UInt64 = 0
@@ -36,12 +37,14 @@ package final class ProxyRole: DataRole {
     ///   - address: Where forwarders connect to that don't hand over; port 0 takes a free one; nil for none.
     ///   - forwarders: Whose connections are taken there.
     package init(
-        workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange]
+        workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange],
+        identity: NodeIdentity = NodeIdentity()
     ) throws(RoleError) {
         workerCount = workers
         serverContexts = ServerContexts(workers: workers)
         clientContexts = ClientContexts(workers: workers)
         agent = mailbox
+        self.identity = identity
         var address = address
         var listeners: [WorkerListeners] = []
         var paths: [String] = []
@@ -108,7 +111,7 @@ package final class ProxyRole: DataRole {
         let site: CompiledSite
         do {
             site = try CompiledSite(
-                snapshot, registry: registry, workers: workerCount,
+                snapshot, registry: registry, workers: workerCount, node: identity,
                 accessLog: snapshot.accessLog == nil ? nil : accessLog, contexts: contexts, clientContexts: endpointContexts)
         } catch {
             throw RoleError("a regular expression of revision \(snapshot.revision): \(error.message)")

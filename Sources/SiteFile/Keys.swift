@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import Snapshot
 import Telemetry
@@ -66,7 +67,8 @@ enum ProxyKeys {
         "What one node has for messages on their way, in blocks of 64 KiB, shared out evenly to its event loops; see `limits.overload`. Without a block left connections are closed."
     )
     static let section = Section(
-        "proxy", "", keys: [nodes.declaration, workers.declaration, memory.declaration])
+        "proxy", "",
+        keys: [nodes.declaration, workers.declaration, memory.declaration, BalanceKeys.nodeZone.declaration])
 }
 
 enum TrustKeys {
@@ -219,9 +221,8 @@ enum PoolKeys {
     )
     static let balance = Key(
         "balance",
-        .word(Pool.Balance.allCases.map { ($0.name, $0) }, later: ["peak-ewma", "hash", "random"]),
-        default: standard.balance,
-        "How an endpoint is chosen: in turn by weight, or the one with the fewest requests under way for its weight.")
+        .word(Pool.Balance.allCases.map { ($0.name, $0) }),
+        default: standard.balance, BalanceKeys.summary)
     static let health = Key(
         "health", .section(HealthKeys.section), stands: "no probes: endpoints are taken to be up",
         "How endpoints are probed.")
@@ -236,9 +237,10 @@ enum PoolKeys {
         "pools.NAME", "",
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
-            connections.declaration, requests.declaration, tls.declaration,
+            connections.declaration, requests.declaration, BalanceKeys.panic.declaration, BalanceKeys.subset.declaration,
+            BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration, tls.declaration,
         ],
-        later: ["hash", "sticky", "outlier", "protocol", "discover"])
+        later: ["outlier", "protocol", "discover"])
 }
 
 enum EndpointKeys {
@@ -249,7 +251,7 @@ enum EndpointKeys {
         "Share of the traffic against the pool's other endpoints.")
     static let section = Section(
         "pools.NAME.endpoints[]", "An endpoint is its address, or a map:",
-        keys: [address.declaration, weight.declaration], later: ["backup"])
+        keys: [address.declaration, weight.declaration, BalanceKeys.backup.declaration, BalanceKeys.zone.declaration])
 }
 
 enum HealthKeys {
@@ -277,9 +279,9 @@ enum HealthKeys {
         "pools.NAME.health", "",
         keys: [
             path.declaration, expect.declaration, tcp.declaration, interval.declaration, timeout.declaration,
-            rise.declaration, fall.declaration,
+            rise.declaration, fall.declaration, BalanceKeys.slowStart.declaration,
         ],
-        later: ["grpc", "slow_start"])
+        later: ["grpc"])
 }
 
 enum ConnectionsKeys {

@@ -10,8 +10,9 @@ extension SiteCompiler {
             reader.read(PoolKeys.resolve, into: &interval)
             pool.endpoints = compile(endpoints: node, resolvedEvery: interval)
         }
-        reader.read(PoolKeys.balance, into: &pool.balance)
-        pool.health = reader.open(PoolKeys.health).flatMap(compile(health:))
+        let health = reader.open(PoolKeys.health)
+        pool.health = health.flatMap(compile(health:))
+        compile(balance: reader, health, into: &pool)
         if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         if let tls = reader.open(PoolKeys.tls) {
             pool.tls = compile(endpointTLS: tls, pool)
@@ -38,7 +39,8 @@ extension SiteCompiler {
         var endpoints: [Endpoint] = []
         var lines: [SocketAddress: (line: Int, wasName: Bool)] = [:]
         for node in nodes {
-            guard let (written, weight, mark) = endpoint(node, field) else { continue }
+            guard let (written, blank, mark) = endpoint(node, field) else { continue }
+            var endpoint = blank
             let isName: Bool
             if case .name(let name, _) = written {
                 isName = true
@@ -49,7 +51,8 @@ extension SiteCompiler {
             for address in resolve(written, mark) {
                 guard let earlier = lines[address] else {
                     lines[address] = (mark.line, isName)
-                    endpoints.append(Endpoint(address: address, weight: weight))
+                    endpoint.address = address
+                    endpoints.append(endpoint)
                     continue
                 }
                 let message = "the endpoint \(address.description.quoted) is already on line \(earlier.line)"
@@ -65,17 +68,20 @@ extension SiteCompiler {
     }
 
     /// An element of `endpoints`: the address alone, or a map.
-    private func endpoint(_ node: YAMLNode, _ field: Field) -> (WrittenAddress, weight: Int, YAMLNode.Mark)? {
+    private func endpoint(_ node: YAMLNode, _ field: Field) -> (WrittenAddress, Endpoint, YAMLNode.Mark)? {
+        // Its address comes when it is resolved.
+        var blank = Endpoint(address: .unix(""))
         guard case .map = node.content else {
-            return Form<WrittenAddress>.endpointAddress.read(node, field).map { ($0, 1, node.mark) }
+            return Form<WrittenAddress>.endpointAddress.read(node, field).map { ($0, blank, node.mark) }
         }
         let reader = SectionReader(node, EndpointKeys.section, diagnostics)
-        var weight = 1
-        reader.read(EndpointKeys.weight, into: &weight)
+        reader.read(EndpointKeys.weight, into: &blank.weight)
+        reader.read(BalanceKeys.backup, into: &blank.isBackup)
+        blank.zone = reader.read(BalanceKeys.zone)
         guard let address = reader.require(EndpointKeys.address, hint: "as in `address: \"10.0.0.1:9000\"`") else {
             return nil
         }
-        return (address, weight, reader[node: EndpointKeys.address]?.mark ?? node.mark)
+        return (address, blank, reader[node: EndpointKeys.address]?.mark ?? node.mark)
     }
 
     private func resolve(_ written: WrittenAddress, _ mark: YAMLNode.Mark) -> [SocketAddress] {

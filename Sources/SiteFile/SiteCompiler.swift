@@ -72,6 +72,7 @@ final class SiteCompiler {
         if let node = top[node: SiteKeys.errors] { snapshot.errorPages = errorPages(node) }
         reportUnused(snapshot)
         warnOfUnboundedRelays(snapshot)
+        warnOfRequestAffinity(snapshot)
         return snapshot
     }
 
@@ -117,6 +118,7 @@ final class SiteCompiler {
         reader.read(ProxyKeys.nodes, into: &settings.nodes)
         reader.read(ProxyKeys.workers, into: &settings.workers)
         settings.memoryBytesMax = reader.read(ProxyKeys.memory)
+        settings.zone = reader.read(BalanceKeys.nodeZone)
     }
 
     private func read(_ trust: SectionReader) -> [AddressRange] {

@@ -1,24 +1,24 @@
+package import Balancing
 package import EventLoop
 
 /// A named set of endpoints with one balancing policy.
 package struct Pool: Equatable, Sendable {
-    package enum Balance: UInt8, Sendable, CaseIterable {
-        case roundRobin = 0
-        case leastRequest = 1
-
-        /// The word in the site file.
-        package var name: String {
-            switch self {
-            case .roundRobin: "round-robin"
-            case .leastRequest: "least-request"
-            }
-        }
-    }
+    package typealias Balance = BalancePolicy
     /// The key under `pools`; its identity across revisions.
     package var name: String
     /// At least one; addresses are distinct.
     package var endpoints: [Endpoint]
     package var balance: Balance
+    /// `panic`: fewer endpoints up than this share of all, percent, and requests are spread over all; 0…100, 0 for never.
+    package var panicPercent = 50
+    /// `subset`: endpoints that one node uses; 1…65,535, nil for all.
+    package var subsetCount: Int?
+    /// `hash.by`; of use with `balance: hash` only.
+    package var hashKey = HashKey.clientIP
+    /// nil: requests of one client go to any endpoint.
+    package var sticky: SessionCookie?
+    /// `health.slow_start`: from coming back, or being new, to the whole share of the requests; zero for at once.
+    package var slowStart = Duration.zero
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
     package var connections: ConnectionLimits
@@ -27,7 +27,7 @@ package struct Pool: Equatable, Sendable {
     package var tls: EndpointTLS?
 
     package init(
-        name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
+        name: String, endpoints: [Endpoint], balance: Balance = .peakEWMA, health: HealthCheck? = nil,
         connections: ConnectionLimits = .init(), requests: RequestLimits = .init(), tls: EndpointTLS? = nil
     ) {
         self.name = name
@@ -37,6 +37,15 @@ package struct Pool: Equatable, Sendable {
         self.health = health
         self.connections = connections
         self.requests = requests
+    }
+}
+
+extension Pool {
+    /// How requests are spread over it.
+    package var rules: BalanceRules {
+        BalanceRules(
+            policy: balance, panicPercent: UInt8(clamping: panicPercent), subsetCount: subsetCount,
+            slowStartNanoseconds: UInt64(max(0, slowStart.wholeNanoseconds)))
     }
 }
 
@@ -70,10 +79,16 @@ package struct Endpoint: Equatable, Sendable {
     package var address: SocketAddress
     /// Share of the traffic against the pool's other endpoints; 1…256.
     package var weight: Int
+    /// `backup`: takes requests only when too few others are up.
+    package var isBackup: Bool
+    /// `zone`: where it stands; nodes of the same zone prefer it.
+    package var zone: String?
 
-    package init(address: SocketAddress, weight: Int = 1) {
+    package init(address: SocketAddress, weight: Int = 1, isBackup: Bool = false, zone: String? = nil) {
         self.address = address
         self.weight = weight
+        self.isBackup = isBackup
+        self.zone = zone
     }
 }
 

@@ -19,6 +19,7 @@ extension Snapshot {
         out.write(UInt16(proxy.nodes))
         out.write(UInt16(proxy.workers))
         out.write(UInt64(proxy.memoryBytesMax ?? 0))
+        out.write(proxy.zone ?? "")
         out.write(list: trustedProxies) { $0.write($1) }
         out.write(limits)
         out.write(accessLog)
@@ -55,6 +56,7 @@ extension Snapshot {
         let memory = try reader.read(UInt64.self)
         guard memory <= UInt64(Int.max) else { throw .invalid("memory") }
         proxy.memoryBytesMax = memory == 0 ? nil : Int(memory)
+        proxy.zone = try reader.readName()
         trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
         limits = try reader.readLimits()
         accessLog = try reader.readAccessLog()
@@ -109,8 +111,10 @@ extension WireWriter {
         write(list: pool.endpoints) { out, endpoint in
             out.write(endpoint.address)
             out.write(UInt16(endpoint.weight))
+            out.write(endpoint.isBackup)
+            out.write(endpoint.zone ?? "")
         }
-        write(pool.balance.rawValue)
+        write(balanceOf: pool)
         write(pool.connections)
         write(pool.tls)
         write(pool.requests)
@@ -234,9 +238,11 @@ extension WireReader {
     mutating func readPool() throws(WireError) -> Pool {
         var pool = Pool(name: try readString(), endpoints: [])
         pool.endpoints = try readList { (reader) throws(WireError) in
-            Endpoint(address: try reader.readSocketAddress(), weight: Int(try reader.read(UInt16.self)))
+            Endpoint(
+                address: try reader.readSocketAddress(), weight: Int(try reader.read(UInt16.self)),
+                isBackup: try reader.readBool(), zone: try reader.readName())
         }
-        pool.balance = try readCase()
+        try readBalance(of: &pool)
         pool.connections = try readConnectionLimits()
         pool.tls = try readEndpointTLS()
         pool.requests = try readRequestLimits()

@@ -82,11 +82,14 @@ package struct ProxySettings: Equatable, Sendable {
     package var workers: Int
     /// `memory`: of one node for messages on their way, in bytes; nil for 1 GiB each worker.
     package var memoryBytesMax: Int?
+    /// Where the nodes on the control plane's host stand.
+    package var zone: String?
 
-    package init(nodes: Int = 2, workers: Int = 1, memoryBytesMax: Int? = nil) {
+    package init(nodes: Int = 2, workers: Int = 1, memoryBytesMax: Int? = nil, zone: String? = nil) {
         self.nodes = nodes
         self.workers = workers
         self.memoryBytesMax = memoryBytesMax
+        self.zone = zone
     }
 }
 

@@ -33,7 +33,9 @@ func makeRole(_ arguments: NodeArguments, _ mailbox: AgentMailbox) throws -> any
         if arguments.handOverPrefix != nil { try FileSystem.makeDirectory(arguments.runDirectory) }
         return try ProxyRole(
             workers: arguments.workers, mailbox: mailbox, handOverPrefix: arguments.handOverPrefix,
-            address: arguments.address, forwarders: arguments.forwarders)
+            address: arguments.address, forwarders: arguments.forwarders,
+            identity: NodeIdentity(
+                id: arguments.id, zone: arguments.zone, isLocal: arguments.address?.isLoopback ?? true))
     }
 }
 

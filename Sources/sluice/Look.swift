@@ -91,7 +91,8 @@ struct Pools: AsyncParsableCommand {
             // The queue is the pool's: it stands with the first endpoint.
             for (index, endpoint) in pool.endpoints.enumerated() {
                 table.add(
-                    pool.name, pool.balance, endpoint.address, "\(endpoint.weight)", endpoint.state,
+                    pool.name, pool.panic ? "\(pool.balance) (panic)" : pool.balance, endpoint.address,
+                    "\(endpoint.weight)", endpoint.state,
                     "\(endpoint.requests)", "\(endpoint.active)", "\(endpoint.failures)", "\(endpoint.connections)",
                     index == 0 ? "\(pool.queued)" : "")
             }

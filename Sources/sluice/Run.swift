@@ -93,6 +93,9 @@ struct ProxyNode: ParsableCommand {
     @Option(help: ArgumentHelp("Event loops, each on its own thread.", valueName: "n"))
     var workers: Int = 1
 
+    @Option(help: ArgumentHelp("Where it stands: endpoints of the same zone are preferred.", valueName: "name"))
+    var zone: String?
+
     func validate() throws {
         guard (1...256).contains(workers) else { throw ValidationError("--workers must be from 1 to 256.") }
         guard !forwarders.isEmpty else { throw ValidationError("Give at least one --forwarders CIDR.") }
@@ -106,6 +109,7 @@ struct ProxyNode: ParsableCommand {
         var command = [executable, "proxy", "--id", id, "--state", state, "--link", link, "--workers", "\(workers)"]
         command += ["--address", address]
         for block in forwarders { command += ["--forwarders", block] }
+        if let zone { command += ["--zone", zone] }
         var arguments = command.map { strdup($0) } + [nil]
         execv(executable, &arguments)
         throw CommandFailure("cannot run \(executable): \(String(cString: strerror(errno)))")

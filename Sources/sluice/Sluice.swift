@@ -25,7 +25,8 @@ struct Sluice: AsyncParsableCommand {
         version: "sluice \(Version.text)",
         groupedSubcommands: [
             CommandGroup(name: "Serve", subcommands: [Run.self, ProxyNode.self]),
-            CommandGroup(name: "Change", subcommands: [Check.self, Apply.self, Drain.self, Resume.self, Scale.self]),
+            CommandGroup(
+                name: "Change", subcommands: [Check.self, Plan.self, Apply.self, Drain.self, Resume.self, Scale.self]),
             CommandGroup(
                 name: "Look",
                 subcommands: [

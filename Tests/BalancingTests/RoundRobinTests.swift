@@ -1,140 +1,73 @@
-import Balancing
 import Testing
 
-/// A pool's arrays, as a worker keeps them, and its rotation.
-private struct Rotation {
-    var weights: [UInt16]
-    var usable: [Bool]
-    var current: [Int32]
-    var state: RoundRobinState
+@testable import Balancing
 
-    init(_ weights: [UInt16], startingAt start: Int = 0) {
-        self.weights = weights
-        usable = weights.map { _ in true }
-        current = weights.map { _ in -99 }
-        state = RoundRobinState(weights: weights, current: &current, count: weights.count, startingAt: start)
-    }
-
-    mutating func pick() -> Int? {
-        state.pick(weights: weights, usable: usable, current: &current, count: weights.count)
-    }
-
-    /// The next picks as letters, `-` for none.
-    mutating func picks(_ count: Int) -> String {
-        String((0..<count).map { _ in pick().map { Character(UnicodeScalar(UInt8(97 + $0))) } ?? "-" })
-    }
-}
-
-@Suite("RoundRobin")
+@Suite("balance: round-robin")
 struct RoundRobinTests {
-    /// The first row is the example of nginx's commit that brought the algorithm.
-    @Test(
-        "the smooth order of weights",
-        arguments: [
-            ([5, 1, 1], "aabacaa"), ([1, 2], "bab"), ([4, 2, 1], "abacaba"), ([3, 2], "ababa"), ([1, 1, 2], "cabc"),
-        ] as [([UInt16], String)])
-    func smooth(weights: [UInt16], period: String) {
-        var rotation = Rotation(weights)
-        #expect(rotation.picks(3 * period.count) == period + period + period)
+    @Test("equal weights: each once in every round", arguments: [1, 2, 7, 1000], 1...3 as ClosedRange<UInt64>)
+    func equal(count: Int, seed: UInt64) {
+        let pool = TestPool(weights: .init(repeating: 3, count: count), .roundRobin, seed: seed)
+        for _ in 0..<5 { #expect(pool.tally(count).allSatisfy { $0 == 1 }) }
     }
 
-    @Test("every endpoint has its weight's turns in each period", arguments: 1...20 as ClosedRange<UInt64>)
-    func exactShares(seed: UInt64) {
-        var random = RandomSource(seed: seed)
-        let weights = (0..<10).map { _ in UInt16(random.next(below: 40)) }
-        var rotation = Rotation(weights)
-        for _ in 0..<3 {
-            var turns = [UInt16](repeating: 0, count: 10)
-            for _ in 0..<weights.reduce(0, +) {
-                if let index = rotation.pick() { turns[index] += 1 }
+    @Test(
+        "weights: at any time no endpoint is two turns away from its share",
+        arguments: [[5, 1, 1], [1, 2, 3, 4], [256, 1], [7, 7, 3, 3, 3, 1], (1...40).map { UInt16($0) }] as [[UInt16]],
+        1...5 as ClosedRange<UInt64>)
+    func smooth(weights: [UInt16], seed: UInt64) {
+        let pool = TestPool(weights: weights, .roundRobin, seed: seed)
+        let whole = weights.reduce(0) { $0 + Int($1) }
+        var tally = [Int](repeating: 0, count: weights.count)
+        var worst = 0.0
+        for turn in 1...(3 * whole) {
+            tally[pool.pick()!] += 1
+            for (count, weight) in zip(tally, weights) {
+                worst = max(worst, abs(Double(count) - Double(turn * Int(weight)) / Double(whole)))
             }
-            #expect(turns == weights, "seed \(seed)")
-            #expect(rotation.current.allSatisfy { $0 == 0 }, "seed \(seed)")
         }
+        // The rotation begins with an endpoint drawn by chance, as if in the middle of a round: one turn more.
+        #expect(worst < 3, "seed \(seed): \(worst) turns")
     }
 
-    @Test("equal weights take turns, whatever the weight", arguments: [1, 2, 65_535] as [UInt16])
-    func equal(weight: UInt16) {
-        var rotation = Rotation([weight, weight, weight])
-        #expect(rotation.picks(7) == "abcabca")
-    }
-
-    @Test("with equal weights both algorithms give the same order while all are usable")
-    func equalIsSmooth() {
-        // A fourth endpoint without weight keeps the rotation from the short cut.
-        var smooth = Rotation([2, 2, 2, 0])
-        var short = Rotation([2, 2, 2])
-        #expect(smooth.picks(12) == short.picks(12))
-    }
-
-    @Test(
-        "equal weights start where they are told to",
-        arguments: [(0, "abc"), (1, "bca"), (2, "cab"), (3, "abc"), (100, "bca")])
-    func start(start: Int, picks: String) {
-        var rotation = Rotation([1, 1, 1], startingAt: start)
-        #expect(rotation.picks(3) == picks)
-    }
-
-    @Test("equal weights: the unusable lose their turns, the others keep theirs")
-    func equalSkips() {
-        var rotation = Rotation([1, 1, 1, 1])
-        rotation.usable[1] = false
-        #expect(rotation.picks(6) == "acdacd")
-        rotation.usable[3] = false
-        #expect(rotation.picks(4) == "acac")
-        rotation.usable = [false, true, false, false]
-        #expect(rotation.picks(3) == "bbb")
-        rotation.usable = [true, true, true, true]
-        #expect(rotation.picks(5) == "cdabc")
-    }
-
-    @Test("weights: the unusable lose their turns, the others keep their proportion")
-    func smoothSkips() {
-        var rotation = Rotation([5, 1, 1])
-        rotation.usable[0] = false
-        #expect(rotation.picks(4) == "bcbc")
-        rotation.usable = [true, false, true]
-        #expect(rotation.picks(12) == "aaacaaaaacaa")
-        rotation.usable = [true, true, true]
-        #expect(rotation.picks(7) == "aabacaa")
-    }
-
-    @Test("nothing usable, nothing picked", arguments: [[1, 1], [1, 2], [0, 0], [0], []] as [[UInt16]])
-    func nothing(weights: [UInt16]) {
-        var rotation = Rotation(weights)
-        rotation.usable = weights.map { _ in false }
-        #expect(rotation.pick() == nil)
-        rotation.usable = weights.map { $0 > 0 }
-        #expect((rotation.pick() == nil) == weights.allSatisfy { $0 == 0 })
-    }
-
-    @Test("weight 0 takes no turn, even when all others are unusable")
-    func weightZero() {
-        var rotation = Rotation([0, 3, 3])
-        #expect(rotation.picks(6) == "bcbcbc")
-        rotation.usable = [true, false, false]
-        #expect(rotation.picks(2) == "--")
-    }
-
-    @Test("endpoints that come and go leave the accounts small", arguments: 1...10 as ClosedRange<UInt64>)
-    func flapping(seed: UInt64) {
-        var random = RandomSource(seed: seed)
-        let weights: [UInt16] = [50, 7, 1, 20, 20, 3]
-        var rotation = Rotation(weights)
-        for _ in 0..<20_000 {
-            rotation.usable[Int(random.next(below: 6))].toggle()
-            let picked = rotation.pick()
-            #expect(picked.map { rotation.usable[$0] } ?? !rotation.usable.contains(true), "seed \(seed)")
-            // What is paid is what was earned.
-            #expect(rotation.current.reduce(0, +) == 0, "seed \(seed)")
-            #expect(rotation.current.allSatisfy { abs($0) <= 5 * 101 }, "seed \(seed): \(rotation.current)")
+    @Test("weights are those of nginx's smooth round robin")
+    func againstNginx() {
+        // The naive second implementation: each earns its weight, the richest pays for all.
+        let weights = [5, 1, 3]
+        var accounts = [0, 0, 0]
+        var expected: [Int] = [0, 0, 0]
+        for _ in 0..<9_000 {
+            for index in weights.indices { accounts[index] += weights[index] }
+            let richest = accounts.indices.max { accounts[$0] < accounts[$1] }!
+            accounts[richest] -= 9
+            expected[richest] += 1
         }
+        let tally = TestPool(weights: weights.map { UInt16($0) }, .roundRobin).tally(9_000)
+        #expect(zip(tally, expected).allSatisfy { abs($0 - $1) <= 2 }, "\(tally) \(expected)")
     }
 
-    @Test("the largest pool with the largest weights")
-    func large() {
-        var rotation = Rotation((0..<1000).map { $0 == 0 ? 65_534 : 65_535 })
-        let picks = (0..<1000).compactMap { _ in rotation.pick() }
-        #expect(Set(picks).count == 1000)
+    @Test("those that are excluded lose their turns, the others keep theirs", arguments: [[1, 1, 1], [4, 2, 1]])
+    func excluded(weights: [UInt16]) {
+        let pool = TestPool(weights: weights, .roundRobin)
+        pool[0].standing.insert(.excluded)
+        #expect(pool.tally(300)[0] == 0)
+        pool[1].standing.insert(.excluded)
+        #expect(pool.tally(300) == [0, 0, 300])
+        pool[2].standing.insert(.excluded)
+        #expect(pool.pick() == nil)
+        pool[0].standing.remove(.excluded)
+        #expect(pool.tally(300) == [300, 0, 0])
+    }
+
+    @Test("endpoints that come and go all the time do not favour the first")
+    func flapping() {
+        let pool = TestPool(weights: [3, 1, 1, 1], .roundRobin)
+        var tally = [0, 0, 0, 0]
+        for turn in 0..<6_000 {
+            pool.set(1 + turn % 3, [])
+            pool.set(1 + (turn + 1) % 3, .up)
+            tally[pool.pick()!] += 1
+        }
+        // Of the three light ones two are always away.
+        #expect(isSpread(tally, by: [9, 1, 1, 1]), "\(tally)")
     }
 }

@@ -5,24 +5,26 @@ enum SiteText {
     /// - Parameters:
     ///   - nodes: Local proxy nodes.
     ///   - workers: Event loops of each.
+    ///   - balance: Of the pool, unless `pool` says it; nil: leaves it out. In turn, so that tests know where requests go.
     ///   - pool: Further keys of the pool, in flow style: `health: {…}`.
     ///   - route: Further keys of the route, in flow style.
     ///   - top: Further top-level lines.
     static func http(
-        _ port: UInt16, to endpoints: [String], nodes: Int = 2, workers: Int = 1, pool: String = "", route: String = "",
-        top: String = ""
+        _ port: UInt16, to endpoints: [String], nodes: Int = 2, workers: Int = 1, balance: String? = "round-robin",
+        pool: String = "", route: String = "", top: String = ""
     ) -> String {
-        """
-        site: test
-        proxy: {nodes: \(nodes), workers: \(workers)}
-        \(top)
-        listeners:
-          web: {address: "127.0.0.1:\(port)"}
-        routes:
-          - {name: main, to: app\(route.isEmpty ? "" : ", " + route)}
-        pools:
-          app: {endpoints: [\(quoted(endpoints))]\(pool.isEmpty ? "" : ", " + pool)}
-        """
+        let pool = balance == nil || pool.contains("balance:") ? pool : join(pool, "balance: \(balance!)")
+        return """
+            site: test
+            proxy: {nodes: \(nodes), workers: \(workers)}
+            \(top)
+            listeners:
+              web: {address: "127.0.0.1:\(port)"}
+            routes:
+              - {name: main, to: app\(route.isEmpty ? "" : ", " + route)}
+            pools:
+              app: {endpoints: [\(quoted(endpoints))]\(pool.isEmpty ? "" : ", " + pool)}
+            """
     }
 
     /// One TCP listener named `raw`, relayed to a pool named `echo`.
@@ -36,6 +38,8 @@ enum SiteText {
           echo: {endpoints: [\(quoted(endpoints))]\(pool.isEmpty ? "" : ", " + pool)}
         """
     }
+
+    private static func join(_ keys: String, _ more: String) -> String { keys.isEmpty ? more : "\(keys), \(more)" }
 
     static func quoted(_ endpoints: [String]) -> String {
         endpoints.map { "\"\($0)\"" }.joined(separator: ", ")

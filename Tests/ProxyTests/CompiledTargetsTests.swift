@@ -17,7 +17,9 @@ struct CompiledTargetsTests {
         var shares = [Int](repeating: 0, count: weights.count)
         for _ in 0..<count {
             let place =
-                if let usable { targets.choose(&random) { usable.contains($0 - 10) } } else { targets.choose(&random) }
+                if let usable { targets.choose(&random) { pool, _ in usable.contains(pool - 10) } } else {
+                    targets.choose(&random)
+                }
             if let place { shares[place] += 1 }
         }
         return shares

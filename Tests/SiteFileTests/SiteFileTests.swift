@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import Snapshot
 import Testing
@@ -37,7 +38,7 @@ struct SiteFileTests {
                     ],
                     pools: [
                         Pool(
-                            name: "app", endpoints: endpoints, balance: .roundRobin, health: nil,
+                            name: "app", endpoints: endpoints, balance: .peakEWMA, health: nil,
                             connections: ConnectionLimits(
                                 countMax: nil, queueCountMax: 1000, queueTimeout: .seconds(5),
                                 idleTimeout: .seconds(60), lifetime: nil))

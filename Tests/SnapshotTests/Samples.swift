@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeLink
 import Snapshot
@@ -8,7 +9,7 @@ enum Samples {
     /// Every field differs from its default, every case of an enum occurs.
     static let snapshot = Snapshot(
         revision: 42, site: "shöp", forwarder: ForwarderSettings(workers: 3, hash: .source, handOver: .never),
-        proxy: ProxySettings(nodes: 4, workers: 2, memoryBytesMax: 1 << 40),
+        proxy: ProxySettings(nodes: 4, workers: 2, memoryBytesMax: 1 << 40, zone: "east"),
         trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, bufferBytesMax: 4096,
@@ -89,20 +90,22 @@ enum Samples {
                 hedge: HedgePolicy(after: .percentile(99))),
         ],
         pools: [
-            Pool(
-                name: "app",
-                endpoints: [
-                    Endpoint(address: SocketAddress("10.0.0.1:9000")!, weight: 256),
-                    Endpoint(address: SocketAddress("[2001:db8::2]:9000")!), Endpoint(address: .unix("/run/app.sock")),
-                ],
-                balance: .leastRequest,
-                health: HealthCheck(
-                    probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
-                    timeout: .milliseconds(100), rise: 1, fall: 5),
-                connections: ConnectionLimits(
-                    countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
-                    lifetime: .seconds(3600)),
-                requests: RequestLimits(countMax: 500, adaptive: .init(countMin: 8, tolerancePercent: 200))),
+            spread(
+                Pool(
+                    name: "app",
+                    endpoints: [
+                        Endpoint(address: SocketAddress("10.0.0.1:9000")!, weight: 256),
+                        Endpoint(address: SocketAddress("[2001:db8::2]:9000")!, isBackup: true),
+                        Endpoint(address: .unix("/run/app.sock"), zone: "west"),
+                    ],
+                    balance: .leastRequest,
+                    health: HealthCheck(
+                        probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
+                        timeout: .milliseconds(100), rise: 1, fall: 5),
+                    connections: ConnectionLimits(
+                        countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
+                        lifetime: .seconds(3600)),
+                    requests: RequestLimits(countMax: 500, adaptive: .init(countMin: 8, tolerancePercent: 200)))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
                 health: HealthCheck(probe: .tcp), requests: RequestLimits(countMax: 1_000_000),
@@ -111,6 +114,16 @@ enum Samples {
                     certificate: ServerCertificate(name: "c.pem", chain: [1], key: [2], notAfter: 3))),
         ], statesForwarded: true,
         errorPages: [ErrorPage(statuses: 500...599, contentType: "text/html", body: Array("<h1>{status}</h1>".utf8))])
+
+    private static func spread(_ pool: Pool) -> Pool {
+        var pool = pool
+        pool.panicPercent = 100
+        pool.subsetCount = 20
+        pool.hashKey = .cookie("id")
+        pool.sticky = SessionCookie(name: "node", lifetime: .seconds(3600), isSecure: true, key: "secret")
+        pool.slowStart = .seconds(30)
+        return pool
+    }
 
     static let listenerLimits: ListenerLimits = {
         var limits = ListenerLimits()

@@ -14,6 +14,7 @@ import processes
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEER_FILES = REPOSITORY / "scripts" / "bench-peers"
 
+SLOW_HOST = 4  # 127.0.0.4
 START_SECONDS = 20
 STOP_SECONDS = 20
 
@@ -57,6 +58,9 @@ class System:
     def __init__(self, scenario, endpoint_port, directory, cpus=None):
         self.scenario = scenario
         self.endpoint = f"127.0.0.1:{endpoint_port}"
+        # Hosts of loopback that the endpoint listens on, and the one of the slow endpoint.
+        hosts = (1, 2, 3, SLOW_HOST) if scenario and scenario.slow_ms else (1,)
+        self.endpoints = [f"127.0.0.{host}:{endpoint_port}" for host in hosts]
         self.directory = directory
         self.cpus = cpus  # "0" or "1,2": keeps the system on these; None: anywhere
         self.port = free_port()

@@ -3,15 +3,17 @@
 import os
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from scenarios import hosts_of
-from system import REPOSITORY, START_SECONDS, BenchError, System, free_port
+from system import REPOSITORY, SLOW_HOST, START_SECONDS, BenchError, System, free_port
 
 # One ECDSA certificate for all of them.
 CERTIFICATE = REPOSITORY / "deploy" / "examples" / "certificates" / "shop-ecdsa.pem"
 KEY = CERTIFICATE.with_suffix(".key")
+SLOW_ENDPOINT = Path(__file__).with_name("slow_endpoint.py")
 EXECUTABLES = Path(os.environ.get("SLUICE_BIN_DIR", REPOSITORY / ".build" / "release"))
 
 
@@ -55,7 +57,11 @@ class Sluice(System):
             routes = self._routes()
         return (
             "forwarder: {workers: 1}\nproxy: {nodes: 1, workers: 1}\n"
-            f'listeners:\n{listener}{routes}pools:\n  app: {{endpoints: ["{self.endpoint}"]}}\n')
+            f'listeners:\n{listener}{routes}pools:\n  app: {self._pool()}\n')
+
+    def _pool(self):
+        addresses = ", ".join(f'"{address}"' for address in self.endpoints)
+        return f"{{endpoints: [{addresses}]}}"
 
 
     def _route_count(self):
@@ -81,6 +87,15 @@ class Sluice(System):
                       for n in range(size - 1)]
             lines.append(f"  - {{match: {{host: h{host}.example, path: {self.scenario.path}}}, to: app}}")
         return "routes:\n" + "\n".join(lines) + "\n"
+
+
+class SluiceRoundRobin(Sluice):
+    """The same with endpoints in turn."""
+
+    name = "sluice-round-robin"
+
+    def _pool(self):
+        return super()._pool().replace("{", "{balance: round-robin, ", 1)
 
 
 class SluiceOneRoute(Sluice):
@@ -109,20 +124,24 @@ class HAProxy(System):
         kind = self.scenario.kind
         if kind == "http":
             self._haproxy("haproxy-http.cfg", BIND=f"{bind} proto h2" if self.scenario.streams else bind,
-                          ENDPOINT=self.endpoint)
+                          ENDPOINTS=self._servers())
         elif kind == "https":
             joined = self.directory / "certificate.pem"
             joined.write_text(CERTIFICATE.read_text() + KEY.read_text())
-            self._haproxy("haproxy-http.cfg", BIND=f"{bind} ssl crt {joined}", ENDPOINT=self.endpoint)
+            self._haproxy("haproxy-http.cfg", BIND=f"{bind} ssl crt {joined}", ENDPOINTS=self._servers())
         elif kind == "tcp":
             self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=self.endpoint)
         else:
             inner = self._inner_address()
-            self._haproxy("haproxy-http.cfg", BIND=f"{inner} accept-proxy", ENDPOINT=self.endpoint)
+            self._haproxy("haproxy-http.cfg", BIND=f"{inner} accept-proxy", ENDPOINTS=self._servers())
             self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=f"{inner} send-proxy-v2")
 
     def _inner_address(self):
         return f"127.0.0.1:{free_port()}"
+
+    def _servers(self):
+        lines = [f"    server e{number} {address}" for number, address in enumerate(self.endpoints)]
+        return "\n".join((["    balance leastconn"] if len(lines) > 1 else []) + lines)
 
     def _haproxy(self, template, **values):
         splice = "splice-response" if self.scenario.moves_data else "splice-auto"
@@ -146,9 +165,9 @@ class Nginx(System):
         kind = self.scenario.kind
         if kind == "http":
             self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen,
-                        ENDPOINT=self.endpoint, EXTRA="")
+                        ENDPOINTS=self._servers(), EXTRA="")
         elif kind == "https":
-            self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl", ENDPOINT=self.endpoint,
+            self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl", ENDPOINTS=self._servers(),
                         EXTRA=f"ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY}; "
                                 "ssl_protocols TLSv1.2 TLSv1.3;")
         elif kind == "tcp":
@@ -156,12 +175,16 @@ class Nginx(System):
         else:
             inner = self._inner_address()
             trusted = "unix:" if inner.startswith("unix:") else "127.0.0.1"
-            self._nginx("nginx-http.conf", LISTEN=f"{inner} proxy_protocol", ENDPOINT=self.endpoint,
+            self._nginx("nginx-http.conf", LISTEN=f"{inner} proxy_protocol", ENDPOINTS=self._servers(),
                         EXTRA=f"set_real_ip_from {trusted}; real_ip_header proxy_protocol;")
             self._nginx("nginx-stream.conf", LISTEN=listen, NEXT=inner, PROXY_PROTOCOL="on")
 
     def _inner_address(self):
         return f"127.0.0.1:{free_port()}"
+
+    def _servers(self):
+        lines = [f"        server {address};" for address in self.endpoints]
+        return "\n".join((["        least_conn;"] if len(lines) > 1 else []) + lines)
 
     def _nginx(self, template, **values):
         relays_bulk = self.scenario is not None and self.scenario.is_bulk
@@ -193,14 +216,17 @@ class Endpoint(Nginx):
 
     def _launch(self):
         files = self.directory / "nginx-endpoint" / "files"
-        self._nginx("nginx-endpoint.conf", LISTEN=f"127.0.0.1:{self.port}")
+        hosts = [f"127.0.0.{host}:{self.port}" for host in (1, 2, 3)]
+        self._nginx("nginx-endpoint.conf", LISTEN=" reuseport; listen ".join(hosts))
+        # One that takes its time; only scenarios with `slow_ms` send anything there.
+        self._spawn(sys.executable, SLOW_ENDPOINT, f"127.0.0.{SLOW_HOST}", self.port, "200")
         files.mkdir()
         for size in self._sizes:
             (files / str(size)).write_bytes(os.urandom(size))
 
 
 ALL = {system.name: system for system in (
-    Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix, SluiceOneRoute, SluiceTenRoutes)}
+    Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix, SluiceRoundRobin, SluiceOneRoute, SluiceTenRoutes)}
 ONE_TIER = ("sluice", "haproxy", "nginx")  # the Unix-socket ones differ from these in twotier-* only
 TWO_TIER = (*ONE_TIER, "haproxy-unix", "nginx-unix")
 

@@ -40,7 +40,7 @@ enum APISchema {
         "Pools": object([
             "pools": list(
                 object([
-                    "name": string, "balance": string, "queued": integer,
+                    "name": string, "balance": string, "queued": integer, "panic": boolean,
                     "endpoints": list(
                         object([
                             "address": string, "weight": integer,

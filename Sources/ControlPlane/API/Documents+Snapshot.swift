@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeLink
 package import SiteFile
@@ -26,6 +27,7 @@ extension PoolsDocument {
                 Pool(
                     name: pool.name, balance: pool.balance.name,
                     queued: counts.sum("sluice_pool_queue", ["pool": pool.name]),
+                    panic: counts.sum("sluice_pool_panic", ["pool": pool.name]) > 0,
                     endpoints: pool.endpoints.map { endpoint in
                         let labels = ["pool": pool.name, "endpoint": endpoint.address.description]
                         let key = Members.EndpointKey(pool: pool.name, address: endpoint.address)

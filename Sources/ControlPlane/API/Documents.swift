@@ -83,6 +83,8 @@ package struct PoolsDocument: Codable, Equatable, Sendable {
         package var balance: String
         /// Requests that wait for a connection; 0 where `connections.max` is not set.
         package var queued: Int
+        /// So few endpoints are up that requests are spread over all of them: `panic`.
+        package var panic: Bool
         package var endpoints: [Endpoint]
     }
     package struct Endpoint: Codable, Equatable, Sendable {

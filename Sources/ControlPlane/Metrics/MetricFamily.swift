@@ -35,6 +35,10 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_endpoint_connections", .gauge,
             "Connections of proxy nodes to the endpoint that are open, by state: active or idle."),
+        .init(
+            "sluice_pool_panic", .gauge,
+            "Workers of proxy nodes that spread requests over all endpoints of the pool, as fewer are up than `panic` asks for."
+        ),
         .init("sluice_pool_queue", .gauge, "Requests that wait for a connection to an endpoint of the pool."),
         .init(
             "sluice_pool_queue_rejected_total", .counter,

@@ -14,8 +14,8 @@ extension ProxyWorker {
     }
 
     enum RoomSearch {
-        /// At the endpoint with that index in the pool.
-        case room(index: Int, Room)
+        /// At the endpoint with that number.
+        case room(UInt32, Room)
         /// There are endpoints that could serve the request, and each has as many connections as it may have.
         case full
         /// No endpoint is up and not draining, or the only one has just failed the request.
@@ -31,17 +31,15 @@ extension ProxyWorker {
     ///
     /// - Parameter exchange: Whose request it is for; nil for one that this worker can't look at.
     mutating func findRoom(_ pool: UnsafeMutablePointer<PoolState>, for exchange: ExchangePointer?) -> RoomSearch {
-        let tried = unsafe exchange?.pointee.retry.tried ?? TriedEndpoints()
         var isAnyFull = false
-        defer { if isAnyFull { unsafe pool.pointee.restore(endpoints) } }
-        while let index = unsafe pool.pointee.pick(avoiding: tried, &random) {
-            let number = unsafe pool.pointee.endpoints[index]
+        defer { if isAnyFull { unsafe restore(pool) } }
+        while let number = unsafe pick(pool, for: exchange) {
             // With all others full, a suspected one is not tried: waiting is better.
             if isAnyFull, unsafe endpoints[Int(number)].isSuspected { return .full }
             if let room = unsafe takeRoom(number, pool.pointee.connections.countMax, for: exchange) {
-                return unsafe .room(index: index, room)
+                return .room(number, room)
             }
-            unsafe pool.pointee.exclude(index)
+            exclude(number)
             isAnyFull = true
         }
         return isAnyFull ? .full : .unusable

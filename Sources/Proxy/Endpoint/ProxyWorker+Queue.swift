@@ -56,15 +56,15 @@ extension ProxyWorker {
         var isUsable = true
         if unsafe queue.pointee.isEmpty {
             switch unsafe findRoom(pool, for: exchange) {
-            case .room(let index, let room):
-                unsafe begin(exchange, pool, index, room)
+            case .room(let number, let room):
+                unsafe begin(exchange, pool, number, room)
                 return
             case .full: break
             case .unusable: isUsable = false
             }
         } else {
             // Nobody overtakes those that wait already.
-            isUsable = unsafe pool.pointee.hasEligible(besides: exchange.pointee.retry.tried)
+            isUsable = unsafe hasOpen(pool, besides: exchange.pointee.retry.tried)
         }
         guard isUsable else {
             unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
@@ -74,9 +74,9 @@ extension ProxyWorker {
     }
 
     private mutating func begin(
-        _ exchange: ExchangePointer, _ pool: UnsafeMutablePointer<PoolState>, _ index: Int, _ room: Room
+        _ exchange: ExchangePointer, _ pool: UnsafeMutablePointer<PoolState>, _ number: UInt32, _ room: Room
     ) {
-        unsafe enterEndpoint(exchange, pool, index)
+        unsafe enterEndpoint(exchange, pool, number)
         switch room {
         case .connection(let connection): unsafe sendRequest(exchange, on: connection)
         case .newConnection: unsafe connect(exchange, isCounted: true)
@@ -165,9 +165,8 @@ extension ProxyWorker {
     private mutating func serveQueue(_ number: Int) {
         guard let pool = unsafe boundedPool(number), let queue = unsafe pool.pointee.connections.queue else { return }
         var calls = unsafe queue.pointee.count
-        while calls > 0, case .room(let position, let room) = unsafe findRoom(pool, for: nil) {
+        while calls > 0, case .room(let endpoint, let room) = unsafe findRoom(pool, for: nil) {
             calls -= 1
-            let endpoint = unsafe pool.pointee.endpoints[position]
             guard let (waiter, place) = unsafe queue.pointee.next() else {
                 giveBack(room, of: endpoint)
                 break
@@ -208,7 +207,7 @@ extension ProxyWorker {
         }
         unsafe leaveQueue(exchange)
         let pool = unsafe pool(of: exchange)
-        guard let index = unsafe pool.pointee.index(of: number) else {
+        guard unsafe pool.pointee.contains(number) else {
             // The endpoint came with another site than the one that the request began with.
             giveBack(room, of: number)
             unsafe exchange.pointee.attempts += 1
@@ -221,9 +220,9 @@ extension ProxyWorker {
         }
         if case .connection(let connection) = room, unsafe !fits(connection, exchange) {
             unsafe replace(connection)
-            unsafe begin(exchange, pool, index, .newConnection)
+            unsafe begin(exchange, pool, number, .newConnection)
         } else {
-            unsafe begin(exchange, pool, index, room)
+            unsafe begin(exchange, pool, number, room)
         }
     }
 

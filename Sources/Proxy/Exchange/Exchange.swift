@@ -41,9 +41,10 @@ struct Exchange: BitwiseCopyable {
     /// Index into the site's pools: the one that answers, once the first attempt has begun.
     var pool = 0
     var attempts: UInt8 = 0
-    /// The number and pool index of the endpoint in use; `EndpointConnection.none` when none is.
+    /// The number of the endpoint in use; `EndpointConnection.none` when none is.
     var endpoint = EndpointConnection.none
-    var poolIndex = 0
+    /// What its pool reads in the request: see `RequestAffinity`.
+    var affinity = RequestAffinity()
     /// Where it waits for a connection, or for another attempt; `.none` when it doesn't wait.
     var place = RequestQueue.Place.none
     var retry = RetryState()

@@ -7,7 +7,9 @@ struct ExchangeTrace: BitwiseCopyable {
     /// The endpoint tried last; stays when the exchange has left it.
     var endpoint = EndpointConnection.none
     var termination = Termination.unknown
+    /// When the attempt began, and when the whole request had been sent; 0: not yet.
     var attemptBeganAt: UInt64 = 0
+    var sentAt: UInt64 = 0
     var connectBeganAt: UInt64 = 0
     /// Of the last new connection, nanoseconds.
     var connectTime = AccessRecord.never
@@ -23,6 +25,7 @@ struct ExchangeTrace: BitwiseCopyable {
     mutating func begin(at endpoint: UInt32, now: UInt64) {
         self.endpoint = endpoint
         attemptBeganAt = now
+        sentAt = 0
         termination = .unknown
         connectTime = AccessRecord.never
     }

@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import HTTP1
 import HTTPMessage
@@ -42,9 +43,15 @@ extension ProxyWorker {
         if unsafe exchange.pointee.attempts == 0 {
             unsafe exchange.pointee.pool = targets[targets.choose(&random)]
         }
-        guard unsafe !pools[exchange.pointee.pool].hasUsable else { return }
+        guard unsafe !hasUsable(pools + exchange.pointee.pool) else { return }
+        let (loads, now) = unsafe (loads, now)
         // Without any, the pool stays: it may have endpoints that are only suspected.
-        if let place = targets.choose(&random, where: { unsafe pools[$0].hasUsable }) {
+        if let place = targets.choose(
+            &random,
+            where: { pool, random in
+                unsafe pools[pool].balancer.hasUsable(loads, now: now, random: &random)
+            })
+        {
             unsafe exchange.pointee.pool = targets[place]
         }
     }

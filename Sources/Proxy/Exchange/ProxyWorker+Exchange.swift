@@ -75,12 +75,11 @@ extension ProxyWorker {
             unsafe startBoundedAttempt(exchange, pool, queue)
             return
         }
-        guard let index = unsafe pool.pointee.pick(avoiding: exchange.pointee.retry.tried, &random) else {
+        guard let number = unsafe pick(pool, for: exchange) else {
             unsafe answer(exchange, status: exchange.pointee.attempts == 0 ? 503 : exchange.pointee.failureStatus)
             return
         }
-        let number = unsafe pool.pointee.endpoints[index]
-        unsafe enterEndpoint(exchange, pool, index)
+        unsafe enterEndpoint(exchange, pool, number)
         if let connection = unsafe takeIdleConnection(number, for: exchange) {
             unsafe sendRequest(exchange, on: connection)
         } else {
@@ -90,9 +89,8 @@ extension ProxyWorker {
 
     /// The exchange counts as a request under way at an endpoint of its pool.
     mutating func enterEndpoint(
-        _ exchange: ExchangePointer, _ pool: UnsafeMutablePointer<PoolState>, _ index: Int
+        _ exchange: ExchangePointer, _ pool: UnsafeMutablePointer<PoolState>, _ number: UInt32
     ) {
-        let number = unsafe pool.pointee.endpoints[index]
         unsafe exchange.pointee.attempts += 1
         if unsafe exchange.pointee.retry.reason != .none {
             unsafe poolFigures[pool.pointee.number].countRetry(exchange.pointee.retry.reason)
@@ -102,12 +100,10 @@ extension ProxyWorker {
         if perTry != .max { unsafe exchange.pointee.retry.deadline = now + perTry }
         unsafe exchange.pointee.endpoint = number
         unsafe exchange.pointee.trace.begin(at: number, now: now)
-        unsafe exchange.pointee.poolIndex = index
         unsafe exchange.pointee.stage = .connecting
-        unsafe pool.pointee.requestBegan(index)
+        unsafe loads[Int(number)].active &+= 1
         unsafe poolFigures[pool.pointee.number].budget.requestBegan()
         unsafe markHeldBack(pool.pointee.number)
-        unsafe endpoints[Int(number)].active &+= 1
     }
 
     /// Sends the request on a connection that was idle.
@@ -149,6 +145,8 @@ extension ProxyWorker {
         unsafe leaveEndpoint(exchange)
         if case .responseTimeout = failure { unsafe observeLatency(exchange) }
         if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
+        // An idle connection that broke says nothing about the endpoint.
+        if failure.isOfEndpoint && !wasReused { unsafe observeFailure(exchange, at: number) }
         unsafe exchange.pointee.failureStatus = failure.status
         switch failure {
         case .connect: suspect(number)
@@ -177,15 +175,14 @@ extension ProxyWorker {
         let number = unsafe exchange.pointee.endpoint
         guard number != EndpointConnection.none else { return }
         let site = unsafe exchange.pointee.site
-        unsafe leave(number, site.pointee.pools + exchange.pointee.pool, exchange.pointee.poolIndex)
+        unsafe leave(number, site.pointee.pools + exchange.pointee.pool)
         unsafe exchange.pointee.endpoint = EndpointConnection.none
     }
 
-    /// A request under way at an endpoint, by its number and its index in the pool, is no more.
-    mutating func leave(_ number: UInt32, _ pool: UnsafeMutablePointer<PoolState>, _ index: Int) {
-        unsafe pool.pointee.requestEnded(index)
+    /// A request under way at an endpoint, by its number, is no more.
+    mutating func leave(_ number: UInt32, _ pool: UnsafeMutablePointer<PoolState>) {
+        unsafe loads[Int(number)].active &-= 1
         unsafe poolFigures[pool.pointee.number].budget.requestEnded()
-        unsafe endpoints[Int(number)].active &-= 1
     }
 
     // MARK: ends

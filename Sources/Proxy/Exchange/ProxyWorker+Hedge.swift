@@ -20,9 +20,9 @@ struct HedgeState: BitwiseCopyable {
     /// The other attempt.
     var connection = EndpointConnection.none
     var endpoint = EndpointConnection.none
-    var poolIndex = 0
     var stage = Exchange.Stage.awaitingHead
     var beganAt: UInt64 = 0
+    var sentAt: UInt64 = 0
 
     /// There is another attempt.
     var isUnderWay: Bool { connection != EndpointConnection.none }
@@ -73,21 +73,25 @@ extension ProxyWorker {
         else { return }
         var tried = unsafe exchange.pointee.retry.tried
         unsafe tried.insert(exchange.pointee.endpoint)
-        guard let index = unsafe pool.pointee.pick(avoiding: tried, &random) else { return }
+        // `pick` leaves out what has been tried; the first attempt isn't one of them yet.
+        let before = unsafe exchange.pointee.retry.tried
+        unsafe exchange.pointee.retry.tried = tried
+        let picked = unsafe pick(pool, for: exchange)
+        unsafe exchange.pointee.retry.tried = before
+        guard let number = picked else { return }
         guard unsafe takesRetry(exchange, policy) else {
             unsafe poolFigures[pool.pointee.number].retriesRefused &+= 1
             return
         }
         unsafe exchange.pointee.hedge.connection = exchange.pointee.connection
         unsafe exchange.pointee.hedge.endpoint = exchange.pointee.endpoint
-        unsafe exchange.pointee.hedge.poolIndex = exchange.pointee.poolIndex
         unsafe exchange.pointee.hedge.stage = .awaitingHead
         unsafe exchange.pointee.hedge.beganAt = exchange.pointee.trace.attemptBeganAt
+        unsafe exchange.pointee.hedge.sentAt = exchange.pointee.trace.sentAt
         unsafe exchange.pointee.hedge.isFirstInFront = false
         unsafe exchange.pointee.connection = EndpointConnection.none
         unsafe exchange.pointee.retry.reason = .hedge
-        unsafe enterEndpoint(exchange, pool, index)
-        let number = unsafe exchange.pointee.endpoint
+        unsafe enterEndpoint(exchange, pool, number)
         if let connection = unsafe takeIdleConnection(number, for: exchange) {
             unsafe sendRequest(exchange, on: connection)
         } else {
@@ -107,9 +111,9 @@ extension ProxyWorker {
         var other = unsafe exchange.pointee.hedge
         unsafe swap(&other.connection, &exchange.pointee.connection)
         unsafe swap(&other.endpoint, &exchange.pointee.endpoint)
-        unsafe swap(&other.poolIndex, &exchange.pointee.poolIndex)
         unsafe swap(&other.stage, &exchange.pointee.stage)
         unsafe swap(&other.beganAt, &exchange.pointee.trace.attemptBeganAt)
+        unsafe swap(&other.sentAt, &exchange.pointee.trace.sentAt)
         other.isFirstInFront.toggle()
         unsafe exchange.pointee.hedge = other
         unsafe exchange.pointee.trace.endpoint = exchange.pointee.endpoint
@@ -119,7 +123,7 @@ extension ProxyWorker {
     mutating func cancelOther(_ exchange: ExchangePointer) {
         let other = unsafe exchange.pointee.hedge
         unsafe exchange.pointee.hedge.connection = EndpointConnection.none
-        unsafe leave(other.endpoint, pool(of: exchange), other.poolIndex)
+        unsafe leave(other.endpoint, pool(of: exchange))
         unsafe closeConnection(connections[other.connection])
     }
 

@@ -95,7 +95,7 @@ extension ProxyWorker {
     }
 
     /// `fields` belongs to the head parsed last; a request that had to wait parses its head again.
-    private mutating func restoreFields(_ exchange: ExchangePointer, _ received: UnsafePointer<UInt8>) {
+    mutating func restoreFields(_ exchange: ExchangePointer, _ received: UnsafePointer<UInt8>) {
         guard unsafe fieldsOwner != exchange.pointee.slot else { return }
         var head = RequestHead()
         let length = unsafe exchange.pointee.head.length
@@ -116,11 +116,11 @@ extension ProxyWorker {
 
     /// When the request is whole the response is due; until then each step of the body is.
     private mutating func setRequestDeadline(_ exchange: ExchangePointer, _ responseNanoseconds: UInt64) {
-        let wait =
-            unsafe exchange.pointee.hasSentRequest
-            ? responseNanoseconds : exchange.pointee.limits.pointee.bodyIdleNanoseconds
+        let isSent = unsafe exchange.pointee.hasSentRequest
+        if isSent { unsafe exchange.pointee.trace.sentAt = now }
+        let wait = unsafe isSent ? responseNanoseconds : exchange.pointee.limits.pointee.bodyIdleNanoseconds
         var deadline = now + wait
-        if unsafe exchange.pointee.hasSentRequest {
+        if isSent {
             deadline = unsafe min(deadline, exchange.pointee.retry.deadline)
             if unsafe route(of: exchange).pointee.hedgeNanoseconds != .max {
                 deadline = unsafe deadlineWithHedge(exchange, deadline)

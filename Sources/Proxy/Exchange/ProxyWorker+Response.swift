@@ -95,11 +95,12 @@ extension ProxyWorker {
         dropsFraming: Bool
     ) {
         let request = unsafe exchange.pointee.head
-        let facts = ResponseFacts(
+        var facts = ResponseFacts(
             closes: closes, switchesProtocol: head.status == 101,
             opensTunnel: head.opensTunnel(answering: request.method),
             statesKeepAlive: !closes && request.minorVersion == 0,
             dropsTransferEncoding: dropsFraming || request.minorVersion == 0)
+        if unsafe pool(of: exchange).pointee.sticky != nil { facts.cookie = unsafe sessionCookie(exchange) }
         let route = unsafe exchange.pointee.site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe ResponseComposer.write(
             head, UnsafePointer(connection.pointee.input.bytes), fields, route.pointee.response, facts, date: date,
@@ -152,6 +153,7 @@ extension ProxyWorker {
         unsafe exchange.pointee.stage = .relaying
         unsafe exchange.pointee.hasAnswered = true
         unsafe exchange.pointee.trace.headAt = now
+        unsafe observeAnswer(exchange)
         unsafe exchange.pointee.trace.headBytesOut += writer.count
         if isTunnel { unsafe beginTunnel(exchange) }
         let sent = unsafe sendComposed(

@@ -73,6 +73,7 @@ extension ProxyWorker {
             unsafe poolFigures[poolNumber(of: exchange)].retriesRefused &+= 1
             return false
         }
+        unsafe observeFailure(exchange, at: number)
         unsafe throwAway(head, exchange, connection)
         unsafe exchange.pointee.rewindRequest()
         unsafe exchange.pointee.retry.reason = reason
@@ -106,13 +107,13 @@ extension ProxyWorker {
     }
 
     /// Whether an endpoint is left that the request hasn't been tried at, or a pool.
-    private func hasAlternative(_ exchange: ExchangePointer) -> Bool {
+    private mutating func hasAlternative(_ exchange: ExchangePointer) -> Bool {
         let tried = unsafe exchange.pointee.retry.tried
-        if unsafe pool(of: exchange).pointee.hasEligible(besides: tried) { return true }
+        if unsafe hasOpen(pool(of: exchange), besides: tried) { return true }
         let targets = unsafe route(of: exchange).pointee.targets
         let pools = unsafe exchange.pointee.site.pointee.pools
         for index in 0..<targets.count where unsafe targets[index] != exchange.pointee.pool {
-            if unsafe pools[targets[index]].hasUsable { return true }
+            if unsafe hasUsable(pools + targets[index]) { return true }
         }
         return false
     }

@@ -14,6 +14,8 @@ struct ResponseFacts {
     var statesKeepAlive: Bool
     /// The body goes on without its chunk framing (to an HTTP/1.0 client).
     var dropsTransferEncoding: Bool
+    /// Sent with the final head.
+    var cookie: SessionCookieLine?
 }
 
 /// Writes the head that goes to the client: the endpoint's lines in runs, without hop-by-hop fields and what the
@@ -70,6 +72,7 @@ enum ResponseComposer {
             request.status = head.status
             for index in 0..<rules.partCount { request.write(rules[index], in: .field, to: &out) }
         }
+        if !head.isInterim, let cookie = facts.cookie { cookie.write(to: &out) }
         if facts.switchesProtocol {
             out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         } else if facts.opensTunnel {

@@ -42,7 +42,6 @@ struct Mirror: BitwiseCopyable {
     var connection = EndpointConnection.none
     /// The number and pool index of its endpoint, once there is one.
     var endpoint = EndpointConnection.none
-    var poolIndex = 0
     /// The head of the answer has come.
     var hasHead = false
     var interimCount: UInt8 = 0

@@ -140,8 +140,7 @@ extension ProxyWorker {
         let site = unsafe mirror.pointee.site
         let number = unsafe mirror.pointee.endpoint
         if number != EndpointConnection.none {
-            unsafe site.pointee.pools[mirror.pointee.settings.pointee.pool].requestEnded(mirror.pointee.poolIndex)
-            unsafe endpoints[Int(number)].active &-= 1
+            unsafe loads[Int(number)].active &-= 1
         }
         if unsafe mirror.pointee.connection != EndpointConnection.none {
             unsafe closeConnection(connections[mirror.pointee.connection])

@@ -18,15 +18,12 @@ extension ProxyWorker {
             unsafe cancel(mirror, .noEndpoint)
             return
         }
-        guard case .room(let index, var room) = unsafe findRoom(pool, for: nil) else {
+        guard case .room(let number, var room) = unsafe findRoom(pool, for: nil) else {
             unsafe cancel(mirror, .noEndpoint)
             return
         }
-        let number = unsafe pool.pointee.endpoints[index]
         unsafe mirror.pointee.endpoint = number
-        unsafe mirror.pointee.poolIndex = index
-        unsafe pool.pointee.requestBegan(index)
-        unsafe endpoints[Int(number)].active &+= 1
+        unsafe loads[Int(number)].active &+= 1
         // There is no second attempt: a connection that its endpoint has closed is found out before.
         if case .connection(let idle) = room, unsafe !Socket.isQuiet(idle.pointee.descriptor) {
             unsafe replace(idle)

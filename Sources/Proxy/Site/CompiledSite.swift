@@ -24,6 +24,7 @@ final class CompiledSite: @unchecked Sendable {
     /// By number; everything that this and earlier snapshots have named.
     let endpoints: [EndpointKey]
     /// By endpoint number.
+    let endpointPools: [Int]
     let budgets: [UnsafeMutablePointer<EndpointBudget>]
     let queueNames: [String]
     /// By pool number.
@@ -39,12 +40,16 @@ final class CompiledSite: @unchecked Sendable {
     /// By pool; nil for those without TLS.
     let clientContexts: [ClientContexts.Entry?]
 
+    /// Of `tables`; workers balance over them.
+    private let shapes: [PoolShape]
+    private let stickyTables: [StickyTable]
     private let arena: Arena
 
     /// - Throws: `PatternError` for a snapshot that no compiler of site files made.
     init(
-        _ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, accessLog: AccessLog? = nil,
-        contexts: [[TLSServerContext?]]? = nil, clientContexts: [ClientContexts.Entry?]? = nil
+        _ snapshot: Snapshot, registry: IdentityRegistry, workers: Int, node: NodeIdentity = NodeIdentity(),
+        accessLog: AccessLog? = nil, contexts: [[TLSServerContext?]]? = nil,
+        clientContexts: [ClientContexts.Entry?]? = nil
     ) throws(PatternError) {
         let clientContexts = clientContexts ?? snapshot.pools.map { _ in nil }
         let arena = Arena()
@@ -56,15 +61,26 @@ final class CompiledSite: @unchecked Sendable {
         bufferBlocksMax =
             snapshot.proxy.memoryBytesMax.map { max(1, $0 / BufferPool.blockBytes / workers) }
             ?? WorkerLimits.bufferBlocksMax
-        let pools = snapshot.pools.enumerated().map { index, pool in
+        let shapes = snapshot.pools.map { PoolShape($0, registry, node: node.id, zone: node.zone(snapshot)) }
+        self.shapes = shapes
+        var stickyTables: [StickyTable] = []
+        let pools = zip(snapshot.pools, shapes).enumerated().map { index, entry in
+            let (pool, shape) = entry
             let numbers = pool.endpoints.map { registry.number(of: EndpointKey(pool: pool.name, address: $0.address)) }
+            var sticky: CompiledSticky?
+            if let cookie = pool.sticky {
+                let table = StickyTable(pool, cookie, site: snapshot.site, numbers)
+                stickyTables.append(table)
+                sticky = CompiledSticky(cookie, table.lookup, arena: arena)
+            }
             return unsafe CompiledPool(
                 number: registry.number(ofPool: pool.name), endpoints: arena.make(numbers),
-                weights: arena.make(pool.endpoints.map { UInt16($0.weight) }),
-                count: pool.endpoints.count, balance: pool.balance,
+                count: pool.endpoints.count, shape: .passUnretained(shape),
+                hashKey: pool.balance == .hash ? CompiledHashKey(pool.hashKey, arena: arena) : nil, sticky: sticky,
                 connections: CompiledConnections(pool, registry),
                 requests: CompiledRequestLimits(pool, registry), tlsIdentity: clientContexts[index]?.identity ?? 0)
         }
+        self.stickyTables = stickyTables
         self.clientContexts = clientContexts
         let routes = snapshot.routes.map { route in
             let mirror = route.mirror.map { mirror in
@@ -102,6 +118,7 @@ final class CompiledSite: @unchecked Sendable {
                     errorPages: CompiledErrorPages(snapshot.errorPages, arena: arena))
             ]))
         endpoints = registry.endpoints
+        endpointPools = registry.endpointPools
         unsafe budgets = unsafe registry.budgets
         queueNames = registry.queueNames
         poolNames = registry.poolNames
@@ -184,9 +201,11 @@ struct CompiledPool {
     let number: Int
     /// Endpoint numbers.
     let endpoints: UnsafeMutablePointer<UInt32>
-    let weights: UnsafeMutablePointer<UInt16>
     let count: Int
-    let balance: Pool.Balance
+    let shape: Unmanaged<PoolShape>
+    /// nil: nothing of a request decides on its endpoint.
+    let hashKey: CompiledHashKey?
+    let sticky: CompiledSticky?
     let connections: CompiledConnections
     let requests: CompiledRequestLimits
     /// 0: endpoints are spoken to in the clear. Connections and sessions of another identity are of no use.

@@ -41,12 +41,12 @@ struct CompiledTargets: BitwiseCopyable {
     }
 
     /// A place, by the shares of those that `isUsable` holds for; nil when there is none.
-    func choose(_ random: inout RandomSource, where isUsable: (Int) -> Bool) -> Int? {
+    func choose(_ random: inout RandomSource, where isUsable: (Int, inout RandomSource) -> Bool) -> Int? {
         var sum: UInt32 = 0
-        for index in 0..<count where isUsable(self[index]) { sum += weight(index) }
+        for index in 0..<count where isUsable(self[index], &random) { sum += weight(index) }
         guard sum > 0 else { return nil }
         var ticket = random.next(below: sum)
-        for index in 0..<count where isUsable(self[index]) {
+        for index in 0..<count where isUsable(self[index], &random) {
             if ticket < weight(index) { return index }
             ticket -= weight(index)
         }

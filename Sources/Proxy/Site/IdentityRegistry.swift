@@ -10,6 +10,8 @@ final class IdentityRegistry {
     /// By endpoint number. Workers count in them without a reference to this, so they live as long as the process.
     private(set) var budgets: [UnsafeMutablePointer<EndpointBudget>] = unsafe []
 
+    /// The pool of each, by endpoint number.
+    private(set) var endpointPools: [Int] = []
     private(set) var poolNames: [String] = []
     private var poolNumbers: [String: Int] = [:]
     private var requestCounts: [String: UnsafeMutablePointer<EndpointBudget>] = unsafe [:]
@@ -35,6 +37,7 @@ final class IdentityRegistry {
         let number = UInt32(endpoints.count)
         endpoints.append(endpoint)
         endpointNumbers[endpoint] = number
+        endpointPools.append(self.number(ofPool: endpoint.pool))
         let budget = UnsafeMutablePointer<EndpointBudget>.allocate(capacity: 1)
         unsafe budget.initialize(to: EndpointBudget())
         unsafe budgets.append(budget)

@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeAgent
 import NodeLink
@@ -38,7 +39,7 @@ extension ProxyWorker {
         growPools(to: compiled.poolNames.count)
         endpointKeys = compiled.endpoints
         let next = UnsafeMutablePointer<WorkerSite>.allocate(capacity: 1)
-        unsafe next.initialize(to: WorkerSite(compiled, endpoints: endpoints, worker: index))
+        unsafe next.initialize(to: WorkerSite(compiled, worker: index))
         if let old = unsafe site {
             unsafe old.pointee.isCurrent = false
             unsafe releaseIfUnused(old)
@@ -57,10 +58,12 @@ extension ProxyWorker {
         let grown = UnsafeMutablePointer<EndpointState>.allocate(capacity: count)
         unsafe grown.initialize(from: endpoints, count: endpointCapacity)
         for number in endpointCapacity..<count {
-            unsafe (grown + number).initialize(to: EndpointState(budget: compiled.budgets[number]))
+            unsafe (grown + number).initialize(
+                to: EndpointState(budget: compiled.budgets[number], pool: compiled.endpointPools[number]))
         }
         unsafe endpoints.deallocate()
         unsafe endpoints = unsafe grown
+        growLoads(from: endpointCapacity, to: count)
         endpointCapacity = count
     }
 
@@ -118,13 +121,17 @@ extension ProxyWorker {
 
     /// Tells every live site what is known of an endpoint now.
     mutating func endpointChanged(_ number: UInt32) {
-        let state = unsafe endpoints[Int(number)]
+        updateLoad(of: Int(number))
+        let pool = unsafe endpoints[Int(number)].pool
         for index in unsafe sites.indices {
             let site = unsafe sites[index]
-            for pool in 0..<(unsafe site.pointee.poolCount) { unsafe site.pointee.pools[pool].update(number, state) }
+            for index in 0..<(unsafe site.pointee.poolCount)
+            where unsafe site.pointee.pools[index].number == pool {
+                unsafe site.pointee.pools[index].balancer.changed()
+            }
         }
         // It may be of use to requests that wait.
-        if state.isUsable { noteRoom(Int(number)) }
+        noteRoom(Int(number))
     }
 
     // MARK: draining
@@ -179,7 +186,7 @@ extension ProxyWorker {
             // Addresses come and go for ever where names are resolved: what isn't used any more isn't reported.
             guard state.isNamed || state.connectionCount > 0 else { continue }
             let labels: [Sample.Label] = [.init("pool", key.pool), .init("endpoint", key.address.description)]
-            samples.append(Sample("sluice_endpoint_active", labels, Double(state.active)))
+            samples.append(Sample("sluice_endpoint_active", labels, unsafe Double(loads[number].active)))
             samples.append(Sample("sluice_endpoint_failures_total", labels, Double(state.failures)))
             if state.tlsFailures > 0 {
                 samples.append(Sample("sluice_endpoint_tls_failures_total", labels, Double(state.tlsFailures)))
@@ -195,6 +202,7 @@ extension ProxyWorker {
         }
         appendRetries(compiled.poolNames, to: &samples)
         unsafe appendAdmissions(compiled.poolNames, site, to: &samples)
+        appendScopes(compiled.poolNames, to: &samples)
         appendQueues(compiled.queueNames, to: &samples)
         appendShortages(to: &samples)
         appendOverload(to: &samples)

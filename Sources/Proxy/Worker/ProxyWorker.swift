@@ -92,6 +92,8 @@ struct ProxyWorker: ~Copyable {
     /// By endpoint number.
     var endpoints: UnsafeMutablePointer<EndpointState>
     var endpointCapacity = 0
+    /// What balancing knows of them, by endpoint number.
+    var loads: UnsafeMutablePointer<EndpointLoad>
     var endpointKeys: [EndpointKey] = []
     /// By the number of a `PoolQueue`.
     var queues: [QueueShare] = []
@@ -145,6 +147,7 @@ struct ProxyWorker: ~Copyable {
         var generator = SystemRandomNumberGenerator()
         random = RandomSource(seed: generator.next())
         unsafe endpoints = .allocate(capacity: 1)
+        unsafe loads = .allocate(capacity: 1)
         unsafe poolFigures = .allocate(capacity: 1)
         unsafe sessionEvents = .allocate(capacity: 1)
         unsafe sessionEvents.initialize(to: EventQueue())
@@ -274,6 +277,8 @@ enum WorkerLimits {
     static let handshakeNanosecondsPerTurn: UInt64 = 1_000_000
     /// How long an endpoint is avoided after connecting to it failed.
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
+    /// What a failed attempt counts as at least, for balancing by latency.
+    static let failureNanoseconds: UInt64 = 1_000_000_000
     /// How long a closing connection waits for the client to have read the answer.
     static let lingerNanoseconds: UInt64 = 2_000_000_000
     /// How long listening sockets rest when no connection can be taken (`EMFILE`): they would be reported at once.

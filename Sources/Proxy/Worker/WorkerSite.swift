@@ -24,7 +24,7 @@ struct WorkerSite {
     /// By the index of the listener; nil when none speaks TLS.
     private let serverContexts: UnsafeMutablePointer<Unmanaged<TLSServerContext>?>?
 
-    init(_ site: CompiledSite, endpoints: UnsafeMutablePointer<EndpointState>, worker: Int) {
+    init(_ site: CompiledSite, worker: Int) {
         unsafe compiled = .passRetained(site)
         unsafe tables = unsafe site.tables
         poolCount = unsafe tables.pointee.poolCount
@@ -43,8 +43,7 @@ struct WorkerSite {
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(
-                    tables.pointee.pools[index], endpoints: endpoints, worker: worker,
-                    tls: site.clientContexts[index]?.contexts[worker]))
+                    tables.pointee.pools[index], tls: site.clientContexts[index]?.contexts[worker]))
         }
     }
 
@@ -73,153 +72,6 @@ struct WorkerSite {
     }
 }
 
-/// A pool as one worker balances it: arrays by the endpoint's index in the pool.
-@safe
-struct PoolState {
-    /// Identity across revisions.
-    let number: Int
-    let endpoints: UnsafeMutablePointer<UInt32>
-    let count: Int
-    let balance: Pool.Balance
-    let connections: CompiledConnections
-    /// nil: endpoints are spoken to in the clear. Held by the site.
-    let tlsContext: Unmanaged<TLSClientContext>?
-    let tlsIdentity: UInt32
-    let requests: CompiledRequestLimits
-    private let weights: UnsafeMutablePointer<UInt16>
-    /// Up, not draining and not suspected.
-    private let usable: UnsafeMutablePointer<Bool>
-    /// Up and not draining: the last resort when every endpoint is suspected.
-    private let eligible: UnsafeMutablePointer<Bool>
-    private let turns: UnsafeMutablePointer<Int32>
-    private let active: UnsafeMutablePointer<UInt32>
-    private var roundRobin: RoundRobinState
-    private var leastRequest: LeastRequest
-
-    init(
-        _ pool: CompiledPool, endpoints states: UnsafeMutablePointer<EndpointState>, worker: Int,
-        tls: TLSClientContext? = nil
-    ) {
-        unsafe tlsContext = unsafe tls.map { unsafe Unmanaged.passUnretained($0) }
-        tlsIdentity = pool.tlsIdentity
-        number = pool.number
-        count = pool.count
-        balance = pool.balance
-        connections = pool.connections
-        requests = pool.requests
-        unsafe endpoints = unsafe pool.endpoints
-        unsafe weights = unsafe pool.weights
-        unsafe usable = .allocate(capacity: count)
-        unsafe eligible = .allocate(capacity: count)
-        unsafe turns = .allocate(capacity: count)
-        unsafe active = .allocate(capacity: count)
-        for index in 0..<count {
-            let state = unsafe states[Int(endpoints[index])]
-            unsafe usable[index] = state.isUsable
-            unsafe eligible[index] = state.isEligible
-            unsafe active[index] = state.active
-        }
-        roundRobin = unsafe RoundRobinState(weights: weights, current: turns, count: count, startingAt: worker)
-        leastRequest = unsafe LeastRequest(weights: weights, count: count)
-    }
-
-    func destroy() {
-        unsafe usable.deallocate()
-        unsafe eligible.deallocate()
-        unsafe turns.deallocate()
-        unsafe active.deallocate()
-    }
-
-    /// The endpoint for the next request or retry.
-    ///
-    /// - Parameter tried: Endpoints that have failed this request.
-    /// - Returns: Index in the pool; nil when every other endpoint is down or draining.
-    mutating func pick(avoiding tried: TriedEndpoints, _ random: inout RandomSource) -> Int? {
-        if !tried.isEmpty { return pickUntried(tried, &random) }
-        return pick(&random)
-    }
-
-    @inline(never)
-    private mutating func pickUntried(_ tried: TriedEndpoints, _ random: inout RandomSource) -> Int? {
-        var wasUsable: UInt8 = 0
-        var wasEligible: UInt8 = 0
-        for place in 0..<tried.count {
-            guard let index = index(of: tried[place]) else { continue }
-            if unsafe usable[index] { wasUsable |= 1 << place }
-            if unsafe eligible[index] { wasEligible |= 1 << place }
-            exclude(index)
-        }
-        defer {
-            for place in 0..<tried.count {
-                guard let index = index(of: tried[place]) else { continue }
-                unsafe usable[index] = wasUsable >> place & 1 == 1
-                unsafe eligible[index] = wasEligible >> place & 1 == 1
-            }
-        }
-        return pick(&random)
-    }
-
-    private mutating func pick(_ random: inout RandomSource) -> Int? {
-        if let index = pickUsable(&random) { return index }
-        // Every endpoint that is up is suspected: better to try one than to refuse.
-        return unsafe roundRobin.pick(weights: weights, usable: eligible, current: turns, count: count)
-    }
-
-    private mutating func pickUsable(_ random: inout RandomSource) -> Int? {
-        switch balance {
-        case .roundRobin:
-            unsafe roundRobin.pick(weights: weights, usable: usable, current: turns, count: count)
-        case .leastRequest:
-            unsafe leastRequest.pick(active: active, weights: weights, usable: usable, count: count, random: &random)
-        }
-    }
-
-    /// Leaves an endpoint out of `pick` until `update` or `restore`.
-    func exclude(_ index: Int) {
-        unsafe usable[index] = false
-        unsafe eligible[index] = false
-    }
-
-    /// Ends every `exclude`.
-    func restore(_ states: UnsafeMutablePointer<EndpointState>) {
-        for index in 0..<count {
-            let state = unsafe states[Int(endpoints[index])]
-            unsafe usable[index] = state.isUsable
-            unsafe eligible[index] = state.isEligible
-        }
-    }
-
-    /// Whether an endpoint is up and not draining that hasn't failed a request.
-    func hasEligible(besides tried: TriedEndpoints) -> Bool {
-        for index in 0..<count where unsafe eligible[index] && !tried.contains(endpoints[index]) { return true }
-        return false
-    }
-
-    /// Index of an endpoint in the pool, by its number.
-    func index(of number: UInt32) -> Int? {
-        for index in 0..<count where unsafe endpoints[index] == number { return index }
-        return nil
-    }
-
-    /// Whether an endpoint is up, not draining and not suspected.
-    var hasUsable: Bool {
-        for index in 0..<count where unsafe usable[index] { return true }
-        return false
-    }
-
-    func requestBegan(_ index: Int) { unsafe active[index] &+= 1 }
-
-    func requestEnded(_ index: Int) { unsafe active[index] &-= 1 }
-
-    /// Takes over what is known of an endpoint.
-    func update(_ number: UInt32, _ state: EndpointState) {
-        for index in 0..<count where unsafe endpoints[index] == number {
-            unsafe usable[index] = state.isUsable
-            unsafe eligible[index] = state.isEligible
-        }
-    }
-}
-
 /// What one worker knows of an endpoint, by its number; outlives snapshots.
 @safe
 struct EndpointState: BitwiseCopyable {
@@ -232,8 +84,6 @@ struct EndpointState: BitwiseCopyable {
     var budget: UnsafeMutablePointer<EndpointBudget>
     /// Of its pool, once connections were bounded; kept when the bound goes, as requests may still wait.
     var queue: UnsafeMutablePointer<PoolQueue>?
-    /// Requests under way.
-    var active: UInt32 = 0
     /// The site in force has it.
     var isNamed = true
     var isDown = false
@@ -251,12 +101,24 @@ struct EndpointState: BitwiseCopyable {
     /// Requests answered by it, by status; nil before the first.
     var answers: UnsafeMutablePointer<UInt64>?
 
-    init(budget: UnsafeMutablePointer<EndpointBudget>) {
+    /// The number of its pool.
+    let pool: Int
+
+    init(budget: UnsafeMutablePointer<EndpointBudget>, pool: Int) {
+        self.pool = pool
         unsafe self.budget = unsafe budget
         unsafe queue = nil
         unsafe answers = nil
     }
 
     var isEligible: Bool { !isDown && !isDraining }
-    var isUsable: Bool { isEligible && !isSuspected }
+
+    /// What balancing is told of it.
+    var standing: EndpointStanding {
+        var standing: EndpointStanding = []
+        if !isDown { standing.insert(.up) }
+        if isDraining { standing.insert(.draining) }
+        if isSuspected { standing.insert(.suspected) }
+        return standing
+    }
 }
