@@ -137,7 +137,10 @@ let package = Package(
             dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
             swiftSettings: common),
         .testTarget(
-            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop", "Balancing"],
+            name: "ProxyTests",
+            dependencies: [
+                "Proxy", "HTTP1", "HTTPMessage", "Balancing", "Snapshot", "NodeAgent", "NodeLink", "EventLoop",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS", "Balancing"],
@@ -146,7 +149,7 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS",
+                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS", "Balancing",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),

@@ -183,6 +183,7 @@ extension Controller {
             if isDrained { drained.insert(key) } else { drained.remove(key) }
             try await controller.save(.drainedEndpoints, drained.map(\.text).sorted().joined(separator: "\n"))
             controller.members.setDrained(endpoint: key, isDrained)
+            controller.drainedEndpointsChanged()
             controller.logger.info(
                 "endpoint \(key.text): \(isDrained ? "drain" : "resume") by \(author?.description ?? "the command line")"
             )

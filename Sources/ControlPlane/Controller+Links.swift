@@ -24,6 +24,7 @@ extension Controller {
             ledger.record(report, of: id)
             awaitedReports[request]?.remove(id)
         case .drained: logger.info("node \(id) is drained")
+        case .votes(let votes): record(votes, of: id, isAll: false)
         case .hello, .snapshot, .membership, .reportRequest, .drain, .resume, .stop, .reopenLog:
             logger.error("node \(id) is disconnected: it sent a frame that only a control plane sends")
             connection.close()
@@ -38,6 +39,7 @@ extension Controller {
         members.unlinked(id: id)
         if members.nodes[id]?.isLocal == false {
             ledger.ended(id)
+            forgetVotes(of: id)
             logger.error("node \(id) is gone: its link closed")
         }
         advance()
@@ -55,6 +57,7 @@ extension Controller {
         logger.info("node \(hello.id) linked, pid \(hello.pid), revision \(hello.revision)")
         nodeIDs[connection.number] = hello.id
         links[hello.id] = connection
+        record(hello.votes, of: hello.id, isAll: true)
         if hello.digest != current.digest || hello.revision == 0 { connection.send(.snapshot(current.encoded)) }
         if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership.known(to: hello.role))) }
         advance()

@@ -58,8 +58,8 @@ extension Controller {
     package func poolsDocument() async throws(ControlError) -> PoolsDocument {
         let figures = await figures()
         return PoolsDocument(
-            try running().snapshot, drained: members.drainedEndpoints, totals: figures.totals,
-            reports: Array(figures.reports.values), unanswered: figures.unanswered)
+            try running().snapshot, endpoints, totals: figures.totals, reports: Array(figures.reports.values),
+            unanswered: figures.unanswered, clock: WallClock(start: startedAt))
     }
 
     package func listenersDocument() async throws(ControlError) -> ListenersDocument {
@@ -103,6 +103,7 @@ extension Controller {
                     Sample("sluice_node_connections", label, report.samples.sum("sluice_node_connections")))
             }
         }
+        samples += EndpointCounts.latencySamples(figures.totals)
         samples += nameSamples()
         for document in certificateDocuments() {
             samples.append(
@@ -123,7 +124,9 @@ extension Controller {
     }
 
     /// What nodes report for the API's documents only.
-    private static let internalMetrics: Set<String> = ["sluice_node_connections", "sluice_endpoint_state"]
+    private static let internalMetrics: Set<String> = [
+        "sluice_node_connections", "sluice_endpoint_state", "sluice_endpoint_latency_bucket",
+    ]
 
     func running() throws(ControlError) -> Publication {
         guard let current else { throw .unavailable("the site is starting") }

@@ -123,6 +123,7 @@ extension Controller {
         for line in try await store.setting(.drainedEndpoints)?.split(separator: "\n") ?? [] {
             if let key = Members.EndpointKey(String(line)) { members.setDrained(endpoint: key, true) }
         }
+        drainedEndpointsChanged()
         drainedNodes = Set(try await store.setting(.drainedNodes)?.split(separator: "\n").map(String.init) ?? [])
     }
 

@@ -12,15 +12,17 @@ extension Controller {
         guard !isStoppedByOperator else { return }
         isStoppedByOperator = true
         isStopping = true
+        loadTask?.cancel()
         wake()
         defer {
             isStopped = true
+            events.end()
             wake()
         }
-        logger.info("stopping: \(timing.stop.components.seconds) s for what is under way, a second signal ends it now")
+        logger.info("stopping: \(leaveTimeout) for what is under way, a second signal ends it now")
         let forwarder = Members.forwarderID
         if processes[forwarder] != nil {
-            stopNode(forwarder, within: timing.stop)
+            stopNode(forwarder, within: leaveTimeout)
             if let link = links[forwarder], let newest = members.published {
                 let barrier = Membership(
                     version: newest.version + 1, nodes: newest.nodes, endpoints: newest.endpoints)
@@ -31,8 +33,8 @@ extension Controller {
                 }
             }
         }
-        for id in processes.keys where id != forwarder { stopNode(id, within: timing.stop) }
-        let haveEnded = await wait(atMost: timing.stop + .seconds(7)) { $0.processes.isEmpty }
+        for id in processes.keys where id != forwarder { stopNode(id, within: leaveTimeout) }
+        let haveEnded = await wait(atMost: leaveTimeout + .seconds(7)) { $0.processes.isEmpty }
         if !haveEnded { await stopNow() }
     }
 

@@ -1,3 +1,4 @@
+import Balancing
 import Foundation
 package import Logging
 import NodeLink
@@ -40,14 +41,12 @@ package actor Controller: NodeLinkDelegate {
         package var apply: Duration = .seconds(10)
         /// For an adopted node to say hello; it retries with a back-off of at most 2 s.
         package var adoption: Duration = .seconds(5)
-        /// For a node that leaves the site, or a site that stops: what is under way may end.
-        package var stop: Duration = .seconds(30)
-        /// For a node that an operator drains; then what is left is cut.
-        package var drain: Duration = .seconds(300)
         /// For a node to report its figures.
         package var report: Duration = .seconds(1)
         /// For new nodes to serve, before `scale` answers anyway.
         package var scale: Duration = .seconds(10)
+        /// Between two measurements of the nodes' load.
+        package var load: Duration = .seconds(5)
 
         package init() {}
     }
@@ -61,7 +60,12 @@ package actor Controller: NodeLinkDelegate {
 
     /// What nodes serve, or are to serve while the site starts; nil before `start`.
     var current: Publication? {
-        didSet { watchNames() }
+        didSet {
+            watchNames()
+            adoptEndpoints()
+            followLoad()
+            if let current { notePublished(current, after: oldValue) }
+        }
     }
     var names = NameWatch()
     var nameWatches: [String: (interval: Duration, task: Task<Void, Never>)] = [:]
@@ -72,9 +76,19 @@ package actor Controller: NodeLinkDelegate {
     var links: [String: NodeConnection] = [:]
     var nodeIDs: [UInt64: String] = [:]
     var ledger = ReportLedger()
+    var endpoints = EndpointLedger()
+    var events = EventLog()
+    var showsSignsOfLife = false
+    var loadTask: Task<Void, Never>?
+    var loadWeights = LoadWeights()
+    var cpuTimes: [String: CPUTime] = [:]
+    /// States of nodes that events have told of.
+    var noted: [String: MemberNode.State] = [:]
     /// Reports that are asked for, and the nodes that have not answered.
     var awaitedReports: [UInt64: Set<String>] = [:]
     var reportRequests: UInt64 = 0
+    /// The membership sent last had so many nodes that each probes only a share of the endpoints.
+    var hasSharedProbes = false
     /// Nodes whose answer to a snapshot a change waits for.
     var awaitedDeliveries: Set<String> = []
     /// Their answers.
@@ -171,6 +185,7 @@ package actor Controller: NodeLinkDelegate {
         if !isStopping {
             for step in members.steps() { perform(step) }
         }
+        noteNodeStates()
         wake()
     }
 
@@ -184,16 +199,21 @@ package actor Controller: NodeLinkDelegate {
                 self.advance()
             }
         case .publish(let membership, let toProxies):
-            for (id, link) in links where toProxies || members.nodes[id]?.role == .forwarder {
+            let toAll = toProxies || sharesProbes(among: membership)
+            for (id, link) in links where toAll || members.nodes[id]?.role == .forwarder {
                 link.send(.membership(membership.known(to: members.nodes[id]?.role)))
             }
         case .stop(let id):
-            logger.info("node \(id) leaves: it has \(timing.stop.components.seconds) s to finish")
-            stopNode(id, within: timing.stop)
-        case .drain(let id): links[id]?.send(.drain(deadline: timing.drain))
+            logger.info("node \(id) leaves: it has \(leaveTimeout) to finish")
+            stopNode(id, within: leaveTimeout)
+        case .drain(let id):
+            links[id]?.send(.drain(deadline: (current?.snapshot.proxy ?? ProxySettings()).drainTimeout))
         case .resume(let id): links[id]?.send(.resume)
         }
     }
+
+    /// For a node that leaves the site, or a site that stops: what is under way may end.
+    var leaveTimeout: Duration { (current?.snapshot.proxy ?? ProxySettings()).leaveTimeout }
 
     private func startNode(_ id: String) {
         guard !isStopping, members.needsStart(id), processes[id] == nil, let current, let node = members.nodes[id]
@@ -238,6 +258,7 @@ package actor Controller: NodeLinkDelegate {
         launcher.forget(id: id)
         members.exited(id: id, now: .now)
         ledger.ended(id)
+        forgetVotes(of: id)
         deliveries[id] = nil
         refusals[id] = nil
         disconnect(id)

@@ -166,6 +166,9 @@ package enum Socket {
     /// Sends FIN; reading goes on.
     package static func shutdownWriting(_ socket: CInt) { _ = Glibc.shutdown(socket, CInt(SHUT_WR)) }
 
+    /// Ends both directions; what has come can still be read.
+    package static func shutdownBoth(_ socket: CInt) { _ = Glibc.shutdown(socket, CInt(SHUT_RDWR)) }
+
     /// The next `close` sends RST instead of FIN, and what is unsent is lost.
     package static func setReset(_ socket: CInt) {
         var linger = linger(l_onoff: 1, l_linger: 0)

@@ -9,6 +9,10 @@ enum ForwarderLimits {
     /// Connections handed over on one link and not answered yet; beyond it the node counts as full. A node answers
     /// within a turn, so this is many milliseconds of its work.
     static let unansweredMax = 1024
+    /// A link on which something is unanswered and nothing comes for so long belongs to a node that is stopped or stuck: its
+    /// connections go to others. A node answers between two events, so this is a thousand times what a healthy one takes; a
+    /// wrong guess costs a reconnection.
+    static let stallNanoseconds: UInt64 = 250_000_000
     /// Connections of one worker that wait because no node can take them.
     static let parkedMax = 4096
     /// How long such a connection waits before it is reset: longer than a node needs to start again.

@@ -17,6 +17,7 @@ package final class ForwarderRole: DataRole {
     /// The snapshot in force; nil before the first.
     private var snapshot: Snapshot?
     private var membership = Membership(version: 0)
+    private var table: NodeTable?
     private var isDraining = false
 
     /// Starts the workers' threads. They serve nothing before the first snapshot.
@@ -76,7 +77,8 @@ package final class ForwarderRole: DataRole {
 
     /// Builds the table of the nodes, once for all workers.
     private func route(acknowledge: Bool) {
-        let table = NodeTable(membership)
+        let table = NodeTable(membership, previous: table)
+        self.table = table
         let draining = Set(
             membership.endpoints.filter { $0.state == .draining }
                 .map { EndpointKey(pool: $0.pool, address: $0.address) })

@@ -19,6 +19,12 @@ struct HandOverLink: BitwiseCopyable {
     var tail: UInt32 = 0
     /// The kernel took no more; until the next answer.
     var isBlocked = false
+    /// When the node answered last, or was first sent something after it had answered everything; monotonic nanoseconds.
+    var heardAt: UInt64 = 0
+    /// The link's timer is set to look whether the node still answers.
+    var isWatched = false
+    /// The link before it stalled: one connection at a time until the node answers one.
+    var isOnProbation = false
     /// It stands in the worker's list of links to flush.
     var isDirty = false
     var backoff = Backoff(min: ForwarderLimits.linkBackoffMin, max: ForwarderLimits.linkBackoffMax)
@@ -35,7 +41,7 @@ struct HandOverLink: BitwiseCopyable {
     /// Connections that the node hasn't answered, sent or not.
     var count: Int { Int(tail &- head) }
     var unsentCount: Int { Int(tail &- sent) }
-    var canTake: Bool { descriptor >= 0 && !isBlocked && count < ForwarderLimits.unansweredMax }
+    var canTake: Bool { descriptor >= 0 && !isBlocked && count < (isOnProbation ? 1 : ForwarderLimits.unansweredMax) }
 
     subscript(position: UInt32) -> WaitingConnection {
         unsafe ring[Int(position) & (ForwarderLimits.unansweredMax - 1)]

@@ -15,6 +15,7 @@ final class NodeTable: Sendable {
     /// Version of the membership.
     let version: UInt64
     let nodes: [Node]
+    private let members: [NodeMember]
     /// Over `nodes`; those that take nothing have no entries.
     let maglev: MaglevTable
 
@@ -24,8 +25,17 @@ final class NodeTable: Sendable {
 
     /// How a node is reached is the node's word: with `hand_over: never` the control plane starts local nodes so that they
     /// say an address, and one that was started before is still handed sockets.
-    init(_ membership: Membership) {
+    ///
+    /// - Parameter previous: Whose Maglev table is taken over when the nodes are the same: endpoints that go up and down change
+    ///   the membership too.
+    init(_ membership: Membership, previous: NodeTable? = nil) {
         version = membership.version
+        members = membership.nodes
+        if let previous, previous.members == members {
+            nodes = previous.nodes
+            maglev = previous.maglev
+            return
+        }
         nodes = membership.nodes.map { member in
             let isReachable =
                 switch member.reach {

@@ -18,6 +18,8 @@ struct Statistics: ~Copyable {
         var spliced: UInt64 = 0
         /// Answers "refused".
         var refused: UInt64 = 0
+        /// Links that were given up as the node didn't answer; they are among `failed` too.
+        var stalled: UInt64 = 0
         /// Connects, links and relayed connections that broke.
         var failed: UInt64 = 0
     }
@@ -77,6 +79,7 @@ struct Statistics: ~Copyable {
             }
             samples.append(Sample("sluice_forwarder_node_refusals_total", [id], Double(node.refused)))
             samples.append(Sample("sluice_forwarder_node_failures_total", [id], Double(node.failed)))
+            samples.append(Sample("sluice_forwarder_node_stalls_total", [id], Double(node.stalled)))
         }
         samples.append(Sample("sluice_bytes_total", [.init("direction", "in")], Double(bytesIn)))
         samples.append(Sample("sluice_bytes_total", [.init("direction", "out")], Double(bytesOut)))

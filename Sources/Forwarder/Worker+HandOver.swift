@@ -36,7 +36,8 @@ extension ForwarderWorker {
                 socket.rawValue, Token(kind: TokenKind.link, slot: slot, generation: links.generation(of: slot)), .level
             )
             unsafe link.pointee.descriptor = socket.release()
-            unsafe link.pointee.backoff.reset()
+            // A stopped process still takes connections into its queue: only an answer shows that it lives.
+            if unsafe !link.pointee.isOnProbation { unsafe link.pointee.backoff.reset() }
             let node = unsafe Int(link.pointee.node)
             if node >= 0 && node < nodes.count { refreshUsable(node) }
         } catch {
@@ -46,8 +47,11 @@ extension ForwarderWorker {
 
     mutating func linkTimerFired(_ slot: UInt32) {
         let link = unsafe links[slot]
+        unsafe link.pointee.isWatched = false
         if unsafe link.pointee.descriptor < 0 {
             connectLink(slot)
+        } else if unsafe link.pointee.count > 0 {
+            checkStall(slot)
         } else if unsafe link.pointee.isBlocked {
             unblock(slot)
         }
@@ -100,7 +104,10 @@ extension ForwarderWorker {
         while unsafe link.pointee.descriptor >= 0 && link.pointee.unsentCount > 0 {
             let count = unsafe min(link.pointee.unsentCount, HandOverMessage.connectionsMax)
             switch unsafe sendBatch(link, count: count) {
-            case .bytes: unsafe link.pointee.sent &+= UInt32(count)
+            case .bytes:
+                if unsafe link.pointee.sent == link.pointee.head { unsafe link.pointee.heardAt = now }
+                unsafe link.pointee.sent &+= UInt32(count)
+                if unsafe !link.pointee.isWatched { watchForStall(slot) }
             case .failed(let code) where code == EPIPE || code == ECONNRESET || code == ENOTCONN:
                 linkDied(slot)
                 return
@@ -109,6 +116,7 @@ extension ForwarderWorker {
                 let unsent = unsafe link.pointee.removeUnsent()
                 unsafe link.pointee.isBlocked = true
                 if unsafe link.pointee.count == 0 {
+                    unsafe link.pointee.isWatched = false
                     linkTimers.set(slot, at: now + ForwarderLimits.parkedRetryNanoseconds)
                 }
                 if unsafe link.pointee.node >= 0 { refreshUsable(unsafe Int(link.pointee.node)) }
@@ -154,6 +162,8 @@ extension ForwarderWorker {
             linkDied(slot)
             return
         }
+        unsafe link.pointee.heardAt = now
+        if unsafe link.pointee.isOnProbation { passProbation(slot) }
         var refused: [WaitingConnection] = []
         let counters = unsafe Int(link.pointee.counters)
         for index in 0..<count {
@@ -176,8 +186,8 @@ extension ForwarderWorker {
         for connection in refused { sendToNode(connection) }
     }
 
-    /// The node has gone. It can't have answered what it hasn't; those clients go on to their next nodes.
-    private mutating func linkDied(_ slot: UInt32) {
+    /// The node has gone, or is as good as gone. It can't have answered what it hasn't; those clients go on to their next nodes.
+    mutating func linkDied(_ slot: UInt32) {
         let link = unsafe links[slot]
         var unanswered: [WaitingConnection] = []
         // Answers it gave before it went still stand in our queue. An error is reported first, and once.
@@ -202,6 +212,7 @@ extension ForwarderWorker {
         close(unsafe link.pointee.descriptor)
         unsafe link.pointee.descriptor = -1
         unsafe link.pointee.isBlocked = false
+        unsafe link.pointee.isWatched = false
         statistics.nodes[unsafe Int(link.pointee.counters)].failed += 1
         while unsafe link.pointee.count > 0 {
             unansweredCount -= 1

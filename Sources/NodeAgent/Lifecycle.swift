@@ -27,8 +27,8 @@ package struct Lifecycle: Equatable, Sendable {
         case resume
         /// Tell the control plane that the last connection has ended.
         case reportDrained
-        /// A drain outlasts its deadline: operators should know; the connections go on.
-        case warnOverdue
+        /// A drain is at its deadline: tell the role to cut what is left.
+        case cut
         /// The order can't be followed any more: the node is stopping.
         case refuse
         case exit(Ending)
@@ -141,7 +141,7 @@ package struct Lifecycle: Equatable, Sendable {
         case .serving, .drained, .exited: return .none
         case .draining(let waiting, _):
             state = .draining(waiting: waiting, deadline: nil)
-            return .warnOverdue
+            return .cut
         case .stopping(let waiting, _): return exit(.deadline(workers: waiting.count))
         }
     }

@@ -30,7 +30,7 @@ extension NodeAgent {
         case .stop(let duration):
             Log.info("node", "\(id): told to stop")
             follow(lifecycle.stopOrdered(until: deadline(after: duration)))
-        case .hello, .applied, .rejected, .membershipApplied, .report, .drained:
+        case .hello, .applied, .rejected, .membershipApplied, .report, .drained, .votes:
             linkLost("the peer is no control plane")
         }
     }

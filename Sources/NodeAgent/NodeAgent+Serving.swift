@@ -49,10 +49,9 @@ extension NodeAgent {
         refused = nil
         loop.timers.cancel(AgentLoop.Timer.storedSnapshot)
         current = Current(snapshot: snapshot, digest: digest)
-        prober.update(snapshot.probes(by: role.role), in: &loop)
         // Workers that built their pools anew learn what they may not use before they use it.
-        for endpoint in prober.down { role.setHealth(of: endpoint, isUp: false) }
-        reportHealthChanges()
+        planProbes()
+        trustReviewed()
     }
 
     func receive(snapshot bytes: [UInt8]) {
@@ -92,26 +91,32 @@ extension NodeAgent {
         }
         // Traffic first, disk second: a node that has gone must not be used while a slow disk flushes.
         apply(received)
-        do { try store.save(received) } catch {
+        save(received)
+    }
+
+    /// Stores what a node needs to start alone: it then probes for itself, so the others' findings aren't kept. Endpoints that go
+    /// up and down don't wear the disk.
+    private func save(_ received: Membership) {
+        var kept = received
+        kept.version = 0
+        kept.endpoints.removeAll { $0.state == .down }
+        guard kept != storedMembership else { return }
+        do {
+            kept.version = received.version
+            try store.save(kept)
+            kept.version = 0
+            storedMembership = kept
+        } catch {
             Log.error("store", "membership \(received.version) is in use but not stored: \(error)")
         }
     }
 
     private func apply(_ new: Membership) {
+        let haveNodesChanged = new.nodes.map(\.id) != (membership?.nodes ?? []).map(\.id)
         membership = new
         acknowledgements.begin(version: new.version)
         role.apply(new)
-    }
-
-    func reportHealthChanges() {
-        for change in prober.takeChanges() {
-            let name = "\(change.endpoint.pool)/\(change.endpoint.address)"
-            switch change.cause {
-            case .probesPass: Log.info("health", "\(name) is up")
-            case .probesFail(let failure): Log.info("health", "\(name) is down: \(failure)")
-            case .notProbedAnyMore: Log.info("health", "\(name) is not probed any more")
-            }
-            role.setHealth(of: change.endpoint, isUp: change.isUp)
-        }
+        adoptSiteVerdicts(of: new)
+        if haveNodesChanged { planProbes() }
     }
 }

@@ -25,6 +25,13 @@ package final class NodeAgent {
     var loop: AgentLoop
     var link: ControlLink
     var prober: Prober
+    var votes = VoteBook()
+    /// Endpoints that are down by the word of the nodes that probe them.
+    var siteDown: Set<EndpointKey> = []
+    /// There has been no link for so long that this node answers for itself; so it does before its first link.
+    var isAlone = true
+    /// The nodes and drained endpoints of the membership that was stored last.
+    var storedMembership: Membership?
     var lifecycle: Lifecycle
     var reports: ReportCollector
     var acknowledgements: MembershipAcknowledgements
@@ -83,6 +90,7 @@ package final class NodeAgent {
             }
             while let timer = loop.timers.popExpired(now: loop.now) { handle(timer: timer) }
             reportHealthChanges()
+            sendVotes()
         }
         return exitStatus ?? 0
     }
@@ -112,6 +120,8 @@ package final class NodeAgent {
         case AgentLoop.Timer.lifecycle:
             follow(lifecycle.deadlinePassed(now: loop.now))
         case AgentLoop.Timer.storedSnapshot: retryStored()
+        case AgentLoop.Timer.trust: reviewTrust()
+        case AgentLoop.Timer.alone: becomeAlone()
         default: prober.timerFired(slot: timer - AgentLoop.Timer.firstProbe, in: &loop)
         }
     }
@@ -127,6 +137,9 @@ package final class NodeAgent {
                 send(.report(id: id, Report(samples: gathered + ownSamples())))
             }
         case .drained(let worker): follow(lifecycle.workerDrained(worker))
+        case .failedInARow(let endpoint):
+            role.endpointFailedInARow(endpoint, now: loop.now)
+            trustReviewed()
         }
     }
 
@@ -149,7 +162,9 @@ package final class NodeAgent {
         case .reportDrained:
             Log.info("node", "\(id): drained")
             send(.drained)
-        case .warnOverdue: Log.warning("node", "\(id): connections outlast the drain's deadline")
+        case .cut:
+            Log.warning("node", "\(id): the drain's deadline has passed: what is left is cut")
+            role.cut()
         case .refuse: Log.warning("node", "\(id): stopping: drain and resume are too late")
         case .exit(let ending):
             role.flushLog()
@@ -174,6 +189,7 @@ package final class NodeAgent {
         Log.warning("link", "\(link.path): \(reason); trying again")
         isLinkLossLogged = true
         link.close()
+        linkClosed()
         reports.forgetAll()
         loop.timers.set(AgentLoop.Timer.link, at: loop.now + link.nextWait())
     }
@@ -187,10 +203,12 @@ package final class NodeAgent {
         }
         if isLinkLossLogged { Log.info("link", "\(link.path): connected") }
         isLinkLossLogged = false
+        linkOpened()
         let hello = Hello(
             role: role.role, id: id, pid: UInt32(bitPattern: getpid()), workers: UInt16(clamping: role.workerCount),
             reach: role.reach, revision: current?.snapshot.revision ?? 0, digest: current?.digest ?? 0,
-            draining: lifecycle.isDraining, uptimeSeconds: (loop.now - startedAt) / 1_000_000_000)
+            draining: lifecycle.isDraining, uptimeSeconds: (loop.now - startedAt) / 1_000_000_000,
+            votes: votes.takeAll())
         send(.hello(hello))
         if lifecycle.state == .drained { send(.drained) }
     }

@@ -9,6 +9,7 @@ extension Frame {
         case membershipApplied = 4
         case report = 5
         case drained = 6
+        case votes = 7
         case snapshot = 64
         case membership = 65
         case reportRequest = 66
@@ -48,6 +49,9 @@ extension Frame {
                 out.write(sample.value)
             }
         case .drained: out.write(Kind.drained.rawValue)
+        case .votes(let votes):
+            out.write(Kind.votes.rawValue)
+            out.write(votes)
         case .snapshot(let bytes):
             out.write(Kind.snapshot.rawValue)
             out.write(bytes)
@@ -91,6 +95,7 @@ extension Frame {
             }
             self = .report(id: id, Report(samples: samples))
         case .drained: self = .drained
+        case .votes: self = .votes(try reader.readVotes())
         case .snapshot: self = .snapshot(try reader.readBytes())
         case .membership: self = .membership(try reader.readMembership())
         case .reportRequest: self = .reportRequest(id: try reader.read())
@@ -138,6 +143,7 @@ extension WireWriter {
         write(hello.digest)
         write(hello.draining)
         write(hello.uptimeSeconds)
+        write(hello.votes)
     }
 
     mutating func write(_ reach: NodeReach) {
@@ -176,7 +182,7 @@ extension WireReader {
         return Hello(
             role: try readCase(), id: try readString(), pid: try read(), workers: try read(),
             reach: try readBool() ? try readReach() : nil, revision: try read(), digest: try read(),
-            draining: try readBool(), uptimeSeconds: try read())
+            draining: try readBool(), uptimeSeconds: try read(), votes: try readVotes())
     }
 
     mutating func readReach() throws(WireError) -> NodeReach {

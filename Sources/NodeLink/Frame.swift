@@ -14,6 +14,8 @@ package enum Frame: Equatable, Sendable {
     case report(id: UInt64, Report)
     /// The node is draining and its last connection has ended.
     case drained
+    /// What the node knows of endpoints, where that has changed since the last such frame or its `hello`.
+    case votes([EndpointVote])
 
     // control plane → node
     /// A whole encoded snapshot; answered by `applied` or `rejected`.
@@ -51,7 +53,7 @@ package struct Hello: Equatable, Sendable {
         }
     }
     /// Grows with every incompatible change of the frames.
-    package static let currentProtocolVersion: UInt16 = 1
+    package static let currentProtocolVersion: UInt16 = 2
 
     package var protocolVersion: UInt16
     package var role: Role
@@ -67,10 +69,12 @@ package struct Hello: Equatable, Sendable {
     package var draining: Bool
     /// Seconds since the node started.
     package var uptimeSeconds: UInt64
+    /// All that it knows of endpoints.
+    package var votes: [EndpointVote]
 
     package init(
         role: Role, id: String, pid: UInt32, workers: UInt16, reach: NodeReach?, revision: UInt64, digest: UInt64,
-        draining: Bool, uptimeSeconds: UInt64
+        draining: Bool, uptimeSeconds: UInt64, votes: [EndpointVote] = []
     ) {
         protocolVersion = Hello.currentProtocolVersion
         self.role = role
@@ -82,5 +86,6 @@ package struct Hello: Equatable, Sendable {
         self.digest = digest
         self.draining = draining
         self.uptimeSeconds = uptimeSeconds
+        self.votes = votes
     }
 }

@@ -1,7 +1,7 @@
 package import EventLoop
 package import TLS
 
-/// Which proxy nodes take connections, which endpoints an operator drains, and what session tickets are sealed with. Sent whole, apart from snapshots,
+/// Which proxy nodes take connections, which endpoints an operator drains, which are down, and what session tickets are sealed with. Sent whole, apart from snapshots,
 /// so that a node that comes or goes is no new revision.
 package struct Membership: Equatable, Sendable {
     /// Grows with every change.
@@ -51,6 +51,8 @@ package struct EndpointMember: Equatable, Sendable {
     package enum State: UInt8, Sendable, CaseIterable {
         /// Finishes what it has and takes no new requests or connections.
         case draining = 0
+        /// The nodes that probe it say that it is down: for those that don't.
+        case down = 1
     }
     package var pool: String
     package var address: SocketAddress

@@ -16,6 +16,7 @@ package final class ProxyRole: DataRole {
     private let mailboxes: [Mailbox<ProxyCommand>]
     private let agent: AgentMailbox
     private let registry = IdentityRegistry()
+    private var outliers: OutlierWatch
     private let sources = SourceTable()
     private let serverContexts: ServerContexts
     private let clientContexts: ClientContexts
@@ -43,6 +44,7 @@ package final class ProxyRole: DataRole {
         workerCount = workers
         serverContexts = ServerContexts(workers: workers)
         clientContexts = ClientContexts(workers: workers)
+        outliers = OutlierWatch(registry: registry, workers: workers)
         agent = mailbox
         self.identity = identity
         var address = address
@@ -120,6 +122,7 @@ package final class ProxyRole: DataRole {
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()
+        outliers.adopt(snapshot, now: Clock.monotonicNanoseconds())
     }
 
     package func reopenLog() { accessLog?.reopen() }
@@ -152,12 +155,36 @@ package final class ProxyRole: DataRole {
         for mailbox in mailboxes { mailbox.post(.health(endpoint: number, isUp: isUp)) }
     }
 
+    package func endpointFailedInARow(_ number: UInt32, now: UInt64) { outliers.failedInARow(number, now: now) }
+
+    package var trustDeadline: UInt64? { outliers.deadline }
+
+    package func reviewTrust(now: UInt64) { outliers.review(now: now) }
+
+    package func takeTrustChanges() -> [TrustChange] {
+        let (verdicts, changes) = outliers.take()
+        for verdict in verdicts {
+            for mailbox in mailboxes {
+                mailbox.post(.trust(endpoint: verdict.endpoint, isEjected: verdict.isEjected))
+            }
+        }
+        return changes
+    }
+
+    package var ejected: Set<EndpointKey> { outliers.ejected }
+
+    package func trustSamples() -> [Sample] { outliers.samples() }
+
     package func requestReport(id: UInt64) {
         for mailbox in mailboxes { mailbox.post(.report(id: id)) }
     }
 
     package func drain() {
         for mailbox in mailboxes { mailbox.post(.drain) }
+    }
+
+    package func cut() {
+        for mailbox in mailboxes { mailbox.post(.cut) }
     }
 
     package func resume() {

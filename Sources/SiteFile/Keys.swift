@@ -51,8 +51,13 @@ enum ForwarderKeys {
         "hand_over", .word([("auto", .auto), ("never", .never)]), default: standard.handOver,
         "`auto`: nodes on the same host get the accepted socket itself, others are reached by relay. `never`: always relay."
     )
+    static let balance = Key(
+        "balance", .word([("even", .even), ("load", .load)]), default: standard.balance,
+        "Shares of the proxy nodes: `even`, or by `load`: every 5 s the share of a node whose CPU is busier than the mean shrinks by up to 5 %, and that of an idler one grows."
+    )
     static let section = Section(
-        "forwarder", "", keys: [workers.declaration, hash.declaration, handOver.declaration])
+        "forwarder", "",
+        keys: [workers.declaration, hash.declaration, handOver.declaration, balance.declaration])
 }
 
 enum ProxyKeys {
@@ -66,9 +71,19 @@ enum ProxyKeys {
         "memory", .size(16 * 1024 * 1024...1 << 40), stands: "`1GiB` for each event loop",
         "What one node has for messages on their way, in blocks of 64 KiB, shared out evenly to its event loops; see `limits.overload`. Without a block left connections are closed."
     )
+    static let drainTimeout = Key(
+        "drain_timeout", .duration(.milliseconds(100) ... .seconds(24 * 3600)), default: standard.drainTimeout,
+        "How long connections may outlive a change of the configuration: those of a node that is drained, and of a listener that has left the site. Then they are closed."
+    )
+    static let leaveTimeout = Key(
+        "leave_timeout", .duration(.milliseconds(100) ... .seconds(24 * 3600)), default: standard.leaveTimeout,
+        "The same when a node leaves: fewer nodes are wanted, or the site is stopped.")
     static let section = Section(
         "proxy", "",
-        keys: [nodes.declaration, workers.declaration, memory.declaration, BalanceKeys.nodeZone.declaration])
+        keys: [
+            nodes.declaration, workers.declaration, memory.declaration, BalanceKeys.nodeZone.declaration,
+            drainTimeout.declaration, leaveTimeout.declaration,
+        ])
 }
 
 enum TrustKeys {
@@ -233,14 +248,17 @@ enum PoolKeys {
         "TLS to the endpoints, 1.2 or 1.3. Their certificates are verified, also without a key here: `tls: {}`.")
     static let requests = Key(
         "requests", .section(RequestLimitKeys.section), stands: "no limit", "Requests under way at a time.")
+    static let outlier = Key(
+        "outlier", .section(OutlierKeys.section), stands: "endpoints are not ejected",
+        "When endpoints that fail requests are ejected.")
     static let section = Section(
         "pools.NAME", "",
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
-            connections.declaration, requests.declaration, BalanceKeys.panic.declaration, BalanceKeys.subset.declaration,
-            BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration, tls.declaration,
+            outlier.declaration, connections.declaration, requests.declaration, BalanceKeys.panic.declaration,
+            BalanceKeys.subset.declaration, BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration, tls.declaration,
         ],
-        later: ["outlier", "protocol", "discover"])
+        later: ["protocol", "discover"])
 }
 
 enum EndpointKeys {
@@ -252,36 +270,6 @@ enum EndpointKeys {
     static let section = Section(
         "pools.NAME.endpoints[]", "An endpoint is its address, or a map:",
         keys: [address.declaration, weight.declaration, BalanceKeys.backup.declaration, BalanceKeys.zone.declaration])
-}
-
-enum HealthKeys {
-    private static let standard = HealthCheck(probe: .tcp)
-    static let path = Key(
-        "path", .path, stands: "required, or `tcp`", "Probe with `GET` of this path over HTTP/1.1.")
-    static let expect = Key(
-        "expect", .oneOrMore(.statusRange, each: "status"), default: [200...399],
-        "Statuses that pass, of a probe with `path`.")
-    static let tcp = Key("tcp", .truth, default: false, "Probe by connecting only.")
-    static let interval = Key(
-        "interval", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.interval,
-        "From the start of one probe to the start of the next.")
-    static let timeout = Key(
-        "timeout", .duration(.milliseconds(10) ... .seconds(300)),
-        stands: "`\(Form<Duration>.render(standard.timeout))`, or `interval` where that is shorter",
-        "For one probe, connecting included; at most `interval`.")
-    static let rise = Key(
-        "rise", .integer(1...100), default: standard.rise,
-        "Probes passed in a row until an endpoint that is down is up.")
-    static let fall = Key(
-        "fall", .integer(1...100), default: standard.fall,
-        "Probes failed in a row until an endpoint that is up is down.")
-    static let section = Section(
-        "pools.NAME.health", "",
-        keys: [
-            path.declaration, expect.declaration, tcp.declaration, interval.declaration, timeout.declaration,
-            rise.declaration, fall.declaration, BalanceKeys.slowStart.declaration,
-        ],
-        later: ["grpc"])
 }
 
 enum ConnectionsKeys {

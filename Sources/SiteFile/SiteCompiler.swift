@@ -73,6 +73,7 @@ final class SiteCompiler {
         reportUnused(snapshot)
         warnOfUnboundedRelays(snapshot)
         warnOfRequestAffinity(snapshot)
+        warnOfOutliersOfRelays(snapshot)
         return snapshot
     }
 
@@ -111,6 +112,7 @@ final class SiteCompiler {
         reader.read(ForwarderKeys.workers, into: &settings.workers)
         reader.read(ForwarderKeys.hash, into: &settings.hash)
         reader.read(ForwarderKeys.handOver, into: &settings.handOver)
+        reader.read(ForwarderKeys.balance, into: &settings.balance)
     }
 
     private func read(_ reader: SectionReader?, into settings: inout ProxySettings) {
@@ -119,6 +121,8 @@ final class SiteCompiler {
         reader.read(ProxyKeys.workers, into: &settings.workers)
         settings.memoryBytesMax = reader.read(ProxyKeys.memory)
         settings.zone = reader.read(BalanceKeys.nodeZone)
+        reader.read(ProxyKeys.drainTimeout, into: &settings.drainTimeout)
+        reader.read(ProxyKeys.leaveTimeout, into: &settings.leaveTimeout)
     }
 
     private func read(_ trust: SectionReader) -> [AddressRange] {

@@ -16,10 +16,13 @@ extension Snapshot {
         out.write(UInt16(forwarder.workers))
         out.write(forwarder.hash.rawValue)
         out.write(forwarder.handOver.rawValue)
+        out.write(forwarder.balance.rawValue)
         out.write(UInt16(proxy.nodes))
         out.write(UInt16(proxy.workers))
         out.write(UInt64(proxy.memoryBytesMax ?? 0))
         out.write(proxy.zone ?? "")
+        out.write(proxy.drainTimeout)
+        out.write(proxy.leaveTimeout)
         out.write(list: trustedProxies) { $0.write($1) }
         out.write(limits)
         out.write(accessLog)
@@ -51,12 +54,15 @@ extension Snapshot {
         revision = try reader.read()
         site = try reader.readString()
         forwarder = ForwarderSettings(
-            workers: Int(try reader.read(UInt16.self)), hash: try reader.readCase(), handOver: try reader.readCase())
+            workers: Int(try reader.read(UInt16.self)), hash: try reader.readCase(), handOver: try reader.readCase(),
+            balance: try reader.readCase())
         proxy = ProxySettings(nodes: Int(try reader.read(UInt16.self)), workers: Int(try reader.read(UInt16.self)))
         let memory = try reader.read(UInt64.self)
         guard memory <= UInt64(Int.max) else { throw .invalid("memory") }
         proxy.memoryBytesMax = memory == 0 ? nil : Int(memory)
         proxy.zone = try reader.readName()
+        proxy.drainTimeout = try reader.readDuration()
+        proxy.leaveTimeout = try reader.readDuration()
         trustedProxies = try reader.readList { (reader) throws(WireError) in try reader.readAddressRange() }
         limits = try reader.readLimits()
         accessLog = try reader.readAccessLog()
@@ -118,22 +124,8 @@ extension WireWriter {
         write(pool.connections)
         write(pool.tls)
         write(pool.requests)
-        write(pool.health != nil)
-        guard let health = pool.health else { return }
-        switch health.probe {
-        case .tcp: write(UInt8(0))
-        case .http(let path, let expect):
-            write(UInt8(1))
-            write(path)
-            write(list: expect) { out, range in
-                out.write(UInt16(range.lowerBound))
-                out.write(UInt16(range.upperBound))
-            }
-        }
-        write(health.interval)
-        write(health.timeout)
-        write(UInt32(health.rise))
-        write(UInt32(health.fall))
+        write(pool.outlier)
+        write(pool.health)
     }
 
     /// 0 stands for no bound.
@@ -246,23 +238,8 @@ extension WireReader {
         pool.connections = try readConnectionLimits()
         pool.tls = try readEndpointTLS()
         pool.requests = try readRequestLimits()
-        guard try readBool() else { return pool }
-        let probe: HealthCheck.Probe
-        switch try read(UInt8.self) {
-        case 0: probe = .tcp
-        case 1:
-            let path = try readString()
-            let expect = try readList { (reader) throws(WireError) -> ClosedRange<Int> in
-                let (low, high) = (Int(try reader.read(UInt16.self)), Int(try reader.read(UInt16.self)))
-                guard low <= high else { throw .invalid("status range") }
-                return low...high
-            }
-            probe = .http(path: path, expect: expect)
-        default: throw .invalid("probe")
-        }
-        pool.health = HealthCheck(
-            probe: probe, interval: try readDuration(), timeout: try readDuration(),
-            rise: Int(try read(UInt32.self)), fall: Int(try read(UInt32.self)))
+        pool.outlier = try readOutlier()
+        pool.health = try readHealth()
         return pool
     }
 

@@ -62,12 +62,22 @@ package struct ForwarderSettings: Equatable, Sendable {
         /// Always relay.
         case never = 1
     }
+    /// `forwarder.balance`: what the nodes' shares of the connections follow.
+    package enum Balance: UInt8, Sendable, CaseIterable {
+        case even = 0
+        /// How busy each node is.
+        case load = 1
+    }
     /// Event loops, each on its own thread; 1…256.
     package var workers: Int
     package var hash: HashInput
     package var handOver: HandOver
+    package var balance: Balance
 
-    package init(workers: Int = 1, hash: HashInput = .connection, handOver: HandOver = .auto) {
+    package init(
+        workers: Int = 1, hash: HashInput = .connection, handOver: HandOver = .auto, balance: Balance = .even
+    ) {
+        self.balance = balance
         self.workers = workers
         self.hash = hash
         self.handOver = handOver
@@ -84,12 +94,22 @@ package struct ProxySettings: Equatable, Sendable {
     package var memoryBytesMax: Int?
     /// Where the nodes on the control plane's host stand.
     package var zone: String?
+    /// `drain_timeout`: how long connections may outlive the configuration that they came in by: those of a node that an
+    /// operator drains, and of listeners that have left the site.
+    package var drainTimeout: Duration
+    /// `leave_timeout`: the same for a node that leaves or is stopped.
+    package var leaveTimeout: Duration
 
-    package init(nodes: Int = 2, workers: Int = 1, memoryBytesMax: Int? = nil, zone: String? = nil) {
+    package init(
+        nodes: Int = 2, workers: Int = 1, memoryBytesMax: Int? = nil, zone: String? = nil,
+        drainTimeout: Duration = .seconds(300), leaveTimeout: Duration = .seconds(30)
+    ) {
         self.nodes = nodes
         self.workers = workers
         self.memoryBytesMax = memoryBytesMax
         self.zone = zone
+        self.drainTimeout = drainTimeout
+        self.leaveTimeout = leaveTimeout
     }
 }
 

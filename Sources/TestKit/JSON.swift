@@ -58,5 +58,9 @@ package enum JSON: Decodable, Equatable, Sendable {
         if case .number(let number) = self { Int(exactly: number) } else { nil }
     }
 
+    package var number: Double? {
+        if case .number(let number) = self { number } else { nil }
+    }
+
     package var isTrue: Bool { self == .bool(true) }
 }

@@ -95,6 +95,10 @@ package final class NginxEndpoint: Sendable {
         directory.remove("nginx.pid")
     }
 
+    /// Stops the process where it is: its connections stay open, new ones are taken by the kernel, and nobody answers.
+    package func pause() { process.current?.signal(SIGSTOP) }
+    package func unpause() { process.current?.signal(SIGCONT) }
+
     package func failHealth() { directory.remove("healthz/state") }
     package func restoreHealth() throws { try directory.write("healthy", to: "healthz/state") }
 

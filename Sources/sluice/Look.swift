@@ -71,7 +71,9 @@ struct Pools: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the pools and the state of their endpoints.",
         discussion: """
-            An endpoint is up when at least one node can use it. Its name for drain and resume is pool/address.
+            An endpoint is up when most of the nodes that probe it say so. Its name for drain and resume is
+            pool/address. Latencies are those of the last one to two minutes, from the start of a request to the head
+            of the answer. GET /v1/events on the control socket follows the changes.
 
             EXAMPLES:
               sluice pools
@@ -85,21 +87,33 @@ struct Pools: AsyncParsableCommand {
         if json.isWanted { return Output.line(text) }
         var table = Table(
             ("POOL", .left), ("BALANCE", .left), ("ENDPOINT", .left), ("WEIGHT", .right), ("STATE", .left),
-            ("REQUESTS", .right), ("ACTIVE", .right), ("FAILURES", .right), ("CONNECTIONS", .right),
-            ("QUEUED", .right))
+            ("SINCE", .left), ("VOTES", .left), ("REQUESTS", .right), ("ERRORS", .right), ("ACTIVE", .right),
+            ("FAILURES", .right), ("P50", .right), ("P90", .right), ("P99", .right), ("EJECTIONS", .right),
+            ("CONNECTIONS", .right), ("QUEUED", .right), ("REASON", .left))
         for pool in document.pools {
             // The queue is the pool's: it stands with the first endpoint.
             for (index, endpoint) in pool.endpoints.enumerated() {
+                let votes = endpoint.votes.up + endpoint.votes.down
+                let ejected = endpoint.ejectedBy.isEmpty ? "" : " (ejected by \(endpoint.ejectedBy.count))"
                 table.add(
-                    pool.name, pool.panic ? "\(pool.balance) (panic)" : pool.balance, endpoint.address,
-                    "\(endpoint.weight)", endpoint.state,
-                    "\(endpoint.requests)", "\(endpoint.active)", "\(endpoint.failures)", "\(endpoint.connections)",
-                    index == 0 ? "\(pool.queued)" : "")
+                    pool.name, pool.panic ? "\(pool.balance) (panic)" : pool.balance, endpoint.address, "\(endpoint.weight)",
+                    endpoint.state + (endpoint.state == "ejected" ? "" : ejected), endpoint.since,
+                    votes == 0 ? "" : "\(endpoint.votes.up) of \(votes) up", "\(endpoint.requests)",
+                    "\(endpoint.errors)", "\(endpoint.active)", "\(endpoint.failures)", latency(endpoint.latencyMs.p50),
+                    latency(endpoint.latencyMs.p90), latency(endpoint.latencyMs.p99), "\(endpoint.ejections)",
+                    "\(endpoint.connections)", index == 0 ? "\(pool.queued)" : "", endpoint.reason ?? "")
             }
         }
         Output.line(table.text)
         Output.note(unanswered: document.unanswered)
     }
+}
+
+/// `0.45ms`, `12ms`, `3.2s`.
+private func latency(_ milliseconds: Double?) -> String {
+    guard let milliseconds else { return "" }
+    if milliseconds >= 1000 { return "\((milliseconds / 100).rounded() / 10)s" }
+    return milliseconds >= 10 ? "\(Int(milliseconds.rounded()))ms" : "\(milliseconds)ms"
 }
 
 struct Listeners: AsyncParsableCommand {

@@ -29,7 +29,11 @@ struct APIServerTests {
 
         let pools = try #require(try await bench.json("GET", "/v1/pools").object["pools"] as? [[String: Any]])
         let endpoint = try #require((pools[0]["endpoints"] as? [[String: Any]])?.first)
-        #expect(Set(endpoint.keys) == ["address", "weight", "state", "requests", "active", "failures", "connections"])
+        #expect(
+            Set(endpoint.keys) == [
+                "address", "weight", "state", "since", "votes", "ejected_by", "requests", "errors", "ejections",
+                "latency_ms", "active", "failures", "connections",
+            ])
 
         let listeners = try await bench.json("GET", "/v1/listeners").object["listeners"] as? [[String: Any]]
         #expect(

@@ -210,7 +210,7 @@ final class FakeNode: NodeProcess {
             if !behaviour.isSilent { send(.report(id: request, Report(samples: behaviour.samples)), on: socket) }
         case .drain: send(.drained, on: socket)
         case .stop: end(.exited(0))
-        case .resume, .reopenLog, .hello, .applied, .rejected, .membershipApplied, .report, .drained: break
+        case .resume, .reopenLog, .hello, .applied, .rejected, .membershipApplied, .report, .drained, .votes: break
         }
     }
 

@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeLink
 import Testing
@@ -62,6 +63,34 @@ private func published(_ steps: [Members.Step]) -> [Membership] {
 
 @Suite("Members of a site")
 struct MembersTests {
+    @Test("endpoints that are down by votes are published, after the drained ones, and only when that changes")
+    func downEndpoints() {
+        let bench = Bench.running(proxies: 1)
+        let (a, b) = (SocketAddress("10.0.0.1:80")!, SocketAddress("10.0.0.2:80")!)
+        bench.members.setDrained(endpoint: .init(pool: "app", address: b), true)
+        bench.members.setDown(endpoints: [.init(pool: "app", address: b), .init(pool: "app", address: a)])
+        let endpoints = published(bench.settle()).last?.endpoints
+        #expect(
+            endpoints == [
+                EndpointMember(pool: "app", address: b, state: .draining),
+                EndpointMember(pool: "app", address: a, state: .down),
+                EndpointMember(pool: "app", address: b, state: .down),
+            ])
+        bench.members.setDown(endpoints: [.init(pool: "app", address: a), .init(pool: "app", address: b)])
+        #expect(bench.settle().isEmpty, "the same in another order")
+        bench.members.setDown(endpoints: [])
+        #expect(published(bench.settle()).last?.endpoints.count == 1)
+    }
+
+    @Test("shares of the nodes are published; a node that nobody measured has an average one")
+    func weights() {
+        let bench = Bench.running(proxies: 2)
+        bench.members.weights = ["proxy-1": 50]
+        #expect(published(bench.settle()).last?.nodes.map(\.weight) == [50, LoadWeights.base])
+        bench.members.weights = nil
+        #expect(published(bench.settle()).last?.nodes.map(\.weight) == [1, 1])
+    }
+
     @Test("every wanted node is started once, at once")
     func startsWantedNodes() {
         let bench = Bench(proxies: 2)

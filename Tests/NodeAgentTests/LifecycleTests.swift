@@ -74,8 +74,8 @@ struct LifecycleTests {
         case (.overdue, .worker1): return (.none, .draining(waiting: [0], deadline: nil))
         case (.draining1, .worker1): return (.reportDrained, .drained)
         case (.draining1, .worker0), (.draining1, .early): return (.none, .draining(waiting: [1], deadline: 100))
-        case (.draining, .late): return (.warnOverdue, .draining(waiting: both, deadline: nil))
-        case (.draining1, .late): return (.warnOverdue, .draining(waiting: [1], deadline: nil))
+        case (.draining, .late): return (.cut, .draining(waiting: both, deadline: nil))
+        case (.draining1, .late): return (.cut, .draining(waiting: [1], deadline: nil))
         case (.draining, .early): return (.none, .draining(waiting: both, deadline: 100))
         case (.overdue, .early), (.overdue, .late): return (.none, .draining(waiting: both, deadline: nil))
 

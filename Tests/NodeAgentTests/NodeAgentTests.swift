@@ -251,6 +251,42 @@ struct NodeAgentTests {
         #expect(bench.store.loadMembership() == .valid(Membership(version: 2)))
     }
 
+    @Test("what other nodes have found is acted on, and is neither stored nor kept longer than they say it")
+    func siteVerdicts() throws {
+        let control = try ScriptedControlPlane(path: bench.linkPath)
+        let (role, ended) = bench.start()
+        _ = try control.accept()
+        let pool = Pool(name: "app", endpoints: [Endpoint(address: .unix("/a")), Endpoint(address: .unix("/b"))])
+        let bytes = Snapshot(
+            revision: 1, site: "shop", listeners: [Listener(name: "web", addresses: [IPEndpoint(v4: 0, port: 80)])],
+            routes: [Route(name: "r", listeners: [0], targets: [WeightedPool(pool: 0)])], pools: [pool]
+        ).encoded()
+        _ = try control.ask(.snapshot(bytes))
+        func membership(_ version: UInt64, down: [String]) -> Membership {
+            Membership(
+                version: version,
+                endpoints: down.map { EndpointMember(pool: "app", address: .unix($0), state: .down) })
+        }
+        _ = try control.ask(.membership(membership(1, down: ["/a"])))
+        _ = try control.ask(.membership(membership(2, down: ["/a", "/b"])))
+        _ = try control.ask(.membership(membership(3, down: ["/b"])))
+        let verdicts = role.calls.filter { if case .health = $0 { true } else { false } }
+        #expect(
+            verdicts == [
+                .health("app/unix:/a", false), .health("app/unix:/b", false), .health("app/unix:/a", true),
+            ])
+        // New pools of the workers learn what still holds.
+        let next = Snapshot(
+            revision: 2, site: "shop", listeners: [Listener(name: "web", addresses: [IPEndpoint(v4: 0, port: 80)])],
+            routes: [Route(name: "r", listeners: [0], targets: [WeightedPool(pool: 0)])], pools: [pool]
+        ).encoded()
+        _ = try control.ask(.snapshot(next))
+        #expect(role.calls.last == .health("app/unix:/b", false))
+        control.send(.stop(deadline: hour))
+        #expect(try bench.status(ended) == 0)
+        #expect(bench.store.loadMembership() == .valid(Membership(version: 1)))
+    }
+
     @Test("a report has the workers' samples and the agent's")
     func report() throws {
         let control = try ScriptedControlPlane(path: bench.linkPath)

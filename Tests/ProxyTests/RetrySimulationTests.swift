@@ -40,6 +40,8 @@ struct RetrySimulationTests {
         var retried = 0
         var refused = 0
         var waitedMax = 0
+        /// Endpoints change at random.
+        var flaps = true
 
         init(seed: UInt64, clients: Int, endpoints: Int, policy: RetryPolicy) {
             self.seed = seed
@@ -54,7 +56,7 @@ struct RetrySimulationTests {
         mutating func step() {
             let client = due.indices.min { (due[$0], $0) < (due[$1], $1) }!
             now = max(now, due[client])
-            if random.next(below: 200) == 0 {
+            if flaps && random.next(below: 200) == 0 {
                 health[Int(random.next(below: UInt32(health.count)))] =
                     Health.allCases[Int(random.next(below: UInt32(Health.allCases.count)))]
             }
@@ -134,8 +136,9 @@ struct RetrySimulationTests {
             let limit = max(3, budget.active * policy.budgetPercent / 100)
             let before = budget.retries
             let isTaken = budget.take(percent: policy.budgetPercent)
-            #expect(isTaken == (before < limit), "seed \(seed): \(before) of \(limit)")
-            #expect(budget.retries <= max(before, limit), "seed \(seed)")
+            if isTaken != (before < limit) || budget.retries > max(before, limit) {
+                Issue.record("seed \(seed): \(before), then \(budget.retries) retries of \(limit)")
+            }
             return isTaken
         }
 
@@ -162,15 +165,20 @@ struct RetrySimulationTests {
             let active = requests.count { $0.endpoint != nil }
             let retries = requests.count { $0.isRetry }
             let waiting = requests.count { $0.place != .none }
-            #expect(budget.active == active && budget.retries == retries && held.count == waiting, "seed \(seed)")
-            // Nobody waits while there is room.
-            #expect(
-                waiting == 0 || budget.retries >= budget.limit(percent: policy.budgetPercent),
-                "seed \(seed): \(waiting) wait, \(budget.retries) of \(active) are retries")
-            #expect(requests.allSatisfy { $0.attempts <= Int(policy.attemptsMax) }, "seed \(seed)")
-            #expect(
-                requests.allSatisfy { $0.place == .none || now - $0.waitsSince <= WorkerLimits.retryWaitNanoseconds },
-                "seed \(seed)")
+            // Plain questions: hundreds of thousands of expectations would take minutes.
+            if budget.active != active || budget.retries != retries || held.count != waiting {
+                Issue.record("seed \(seed): \(budget), \(held.count); \(active), \(retries), \(waiting)")
+            }
+            if waiting > 0 && budget.retries < budget.limit(percent: policy.budgetPercent) {
+                Issue.record("seed \(seed): \(waiting) wait, \(budget.retries) of \(active) are retries")
+            }
+            for request in requests {
+                if request.attempts > Int(policy.attemptsMax)
+                    || request.place != .none && now - request.waitsSince > WorkerLimits.retryWaitNanoseconds
+                {
+                    Issue.record("seed \(seed): \(request)")
+                }
+            }
         }
     }
 
@@ -185,19 +193,18 @@ struct RetrySimulationTests {
             policy: RetryPolicy(
                 attemptsMax: Int(seed % 5) + 1, conditions: RetrySimulationTests.conditions,
                 budgetPercent: [0, 20, 100][Int(seed % 3)]))
-        for _ in 0..<2000 { plant.step() }
+        for _ in 0..<1000 { plant.step() }
         #expect(plant.answered > 0)
-        #expect(plant.answered + plant.failed > 200)
+        #expect(plant.answered + plant.failed > 100)
     }
 
     @Test("an endpoint that breaks off makes requests wait, and none fails", arguments: 1...20 as ClosedRange<UInt64>)
     func breaking(seed: UInt64) {
         var plant = Plant(
             seed: seed, clients: 100, endpoints: 4, policy: RetryPolicy(conditions: RetrySimulationTests.conditions))
-        for _ in 0..<3000 {
-            plant.health = [.well, .well, .breaking, .well]
-            plant.step()
-        }
+        plant.flaps = false
+        plant.health = [.well, .well, .breaking, .well]
+        for _ in 0..<1500 { plant.step() }
         #expect(plant.failed == 0, "seed \(seed)")
         #expect(plant.waitedMax > 0, "seed \(seed)")
     }
@@ -206,10 +213,9 @@ struct RetrySimulationTests {
     func allFail(seed: UInt64) {
         var plant = Plant(
             seed: seed, clients: 100, endpoints: 4, policy: RetryPolicy(conditions: RetrySimulationTests.conditions))
-        for _ in 0..<5000 {
-            plant.health = Array(repeating: .failing, count: 4)
-            plant.step()
-        }
+        plant.flaps = false
+        plant.health = Array(repeating: .failing, count: 4)
+        for _ in 0..<2000 { plant.step() }
         // A fifth of those under way at any moment are retries, and each attempt takes as long as another.
         let asked = Double(plant.failed + plant.requests.count)
         #expect(Double(plant.sent) <= asked * 1.3, "seed \(seed): \(plant.sent) for \(asked)")

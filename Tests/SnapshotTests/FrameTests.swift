@@ -46,7 +46,7 @@ struct FrameTests {
 
     @Test("unknown kinds, an empty payload and impossible lengths are refused")
     func refused() {
-        for kind in UInt8.min...UInt8.max where !(1...6).contains(kind) && !(64...70).contains(kind) {
+        for kind in UInt8.min...UInt8.max where !(1...7).contains(kind) && !(64...70).contains(kind) {
             #expect(throws: WireError.invalid("frame kind"), "kind \(kind)") { try Frame(payload: [kind]) }
         }
         #expect(throws: WireError.truncated) { try Frame(payload: []) }
@@ -68,7 +68,7 @@ struct FrameTests {
     func protocolVersion() {
         var hello = Samples.hello
         hello.protocolVersion += 1
-        #expect(throws: WireError.invalid("protocol version 2")) {
+        #expect(throws: WireError.invalid("protocol version \(hello.protocolVersion)")) {
             try Frame(payload: Frame.hello(hello).encoded().dropFirst(Frame.headerBytes))
         }
     }

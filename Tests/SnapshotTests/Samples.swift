@@ -8,8 +8,11 @@ import Telemetry
 enum Samples {
     /// Every field differs from its default, every case of an enum occurs.
     static let snapshot = Snapshot(
-        revision: 42, site: "shöp", forwarder: ForwarderSettings(workers: 3, hash: .source, handOver: .never),
-        proxy: ProxySettings(nodes: 4, workers: 2, memoryBytesMax: 1 << 40, zone: "east"),
+        revision: 42, site: "shöp",
+        forwarder: ForwarderSettings(workers: 3, hash: .source, handOver: .never, balance: .load),
+        proxy: ProxySettings(
+            nodes: 4, workers: 2, memoryBytesMax: 1 << 40, zone: "east", drainTimeout: .seconds(60),
+            leaveTimeout: .milliseconds(1500)),
         trustedProxies: [AddressRange("10.0.0.0/8")!, AddressRange("2001:db8::/32")!, AddressRange("0.0.0.0/0")!],
         limits: Limits(
             headBytesMax: 16384, fieldCountMax: 50, connectionCountMax: 1000, bufferBytesMax: 4096,
@@ -100,12 +103,21 @@ enum Samples {
                     ],
                     balance: .leastRequest,
                     health: HealthCheck(
-                        probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
-                        timeout: .milliseconds(100), rise: 1, fall: 5),
+                        probe: .http(
+                            HTTPProbe(
+                                method: "OPTIONS", path: "/healthz",
+                                fields: [.init(name: "Host", value: "a.example"), .init(name: "X-Empty", value: "")],
+                                expect: [200...299, 404...404], body: "gut: jä")), interval: .seconds(5),
+                        timeout: .milliseconds(100), rise: 1, fall: 5, fastInterval: .milliseconds(300)),
                     connections: ConnectionLimits(
                         countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
                         lifetime: .seconds(3600)),
-                    requests: RequestLimits(countMax: 500, adaptive: .init(countMin: 8, tolerancePercent: 200)))),
+                    requests: RequestLimits(countMax: 500, adaptive: .init(countMin: 8, tolerancePercent: 200)),
+                    outlier: OutlierSettings(
+                        consecutiveErrors: 7, interval: .seconds(3), ejection: .seconds(4), ejectionMax: .seconds(50),
+                        ejectedPercentMax: 40,
+                        failurePercentage: .init(threshold: 60, endpointsMin: 2, requestsMin: 30),
+                        successRate: .init(deviationsThousandths: 1500, endpointsMin: 4, requestsMin: 20)))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
                 health: HealthCheck(probe: .tcp), requests: RequestLimits(countMax: 1_000_000),
@@ -143,7 +155,13 @@ enum Samples {
 
     static let hello = Hello(
         role: .proxy, id: "proxy-1", pid: 4711, workers: 2, reach: .handOver(prefix: "/run/sluice/proxy-1", workers: 2),
-        revision: 42, digest: 0xfeed_beef_0123_4567, draining: true, uptimeSeconds: 86_400)
+        revision: 42, digest: 0xfeed_beef_0123_4567, draining: true, uptimeSeconds: 86_400, votes: votes)
+
+    static let votes = [
+        EndpointVote(pool: "app", address: SocketAddress("10.0.0.1:9000")!, verdict: .down, reason: "status 503"),
+        EndpointVote(pool: "app", address: .unix("/run/app.sock"), verdict: .up, ejection: "success-rate"),
+        EndpointVote(pool: "db", address: SocketAddress("10.0.0.3:5432")!, verdict: .unknown),
+    ]
 
     static let membership = Membership(
         version: 9,
@@ -151,7 +169,10 @@ enum Samples {
             NodeMember(id: "proxy-1", reach: .handOver(prefix: "/run/p", workers: 1), draining: true, weight: 256),
             NodeMember(id: "far", reach: .relay(IPEndpoint("[2001:db8::9]:7000")!)),
         ],
-        endpoints: [EndpointMember(pool: "app", address: .unix("/run/app.sock"), state: .draining)],
+        endpoints: [
+            EndpointMember(pool: "app", address: .unix("/run/app.sock"), state: .draining),
+            EndpointMember(pool: "app", address: SocketAddress("10.0.0.1:9000")!, state: .down),
+        ],
         ticketKeys: TicketKeys(bytes: (0..<240).map { UInt8($0) }))
 
     static let report = Report(samples: [
@@ -173,6 +194,7 @@ enum Samples {
                 digest: 2, draining: false, uptimeSeconds: 3)),
         .applied(revision: .max, digest: .max), .rejected(revision: 3, message: "cannot bind 0.0.0.0:80 (EACCES)"),
         .membershipApplied(version: 9), .report(id: 5, report), .report(id: 6, Report()), .drained,
+        .votes(votes), .votes([]),
         .snapshot(snapshot.encoded()), .snapshot([]), .membership(membership), .membership(Membership(version: 0)),
         .reportRequest(id: 7), .drain(deadline: .seconds(30)), .drain(deadline: .zero), .resume,
         .stop(deadline: .milliseconds(1500)), .reopenLog,

@@ -71,6 +71,9 @@ package struct APIHandler: Sendable {
         case .listeners: return try APIHandler.json(200, await controller.listenersDocument())
         case .routes: return try APIHandler.json(200, await controller.routesDocument())
         case .revisions: return try APIHandler.json(200, await controller.revisionsDocument())
+        case .events:
+            let lines = try await controller.eventsSoFar(after: try APIHandler.after(query)).map(APIHandler.line)
+            return APIResponse(status: 200, contentType: APIHandler.linesType, body: Array(lines.joined()))
         case .metrics:
             let text = await controller.metrics()
             return APIResponse(status: 200, contentType: PrometheusText.contentType, body: Array(text.utf8))
@@ -97,6 +100,37 @@ package struct APIHandler: Sendable {
             return try APIHandler.json(
                 200, DrainDocument(name: "\(pool)/\(address)", state: drains ? "draining" : "resumed"))
         }
+    }
+
+    /// JSON objects, each on a line.
+    static let linesType = "application/x-ndjson"
+
+    /// What goes on for as long as both sides want, and isn't answered as a whole.
+    ///
+    /// - Returns: Lines to send as they come; nil for every other request.
+    func stream(for request: APIRequest) async -> AsyncStream<[UInt8]>? {
+        let parts = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let query = Query(parts.count == 2 ? parts[1] : "")
+        guard request.method == "GET", parts.first == "/v1/events", !["false", "0"].contains(query["follow"]),
+            let after = try? APIHandler.after(query)
+        else { return nil }
+        let events = await controller.followEvents(after: after)
+        return AsyncStream { continuation in
+            let task = Task {
+                // An empty line is a sign of life.
+                for await event in events { continuation.yield(event.flatMap { try? APIHandler.line($0) } ?? [0x0a]) }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    private static func line(_ event: EventDocument) throws -> [UInt8] { Array(try encoder.encode(event)) + [0x0a] }
+
+    private static func after(_ query: Query) throws(ControlError) -> UInt64 {
+        guard let text = query["after"] else { return 0 }
+        guard let number = UInt64(text) else { throw .invalid("after is \(text): give the id of an event") }
+        return number
     }
 
     private func apply(_ query: Query, _ request: APIRequest) async throws -> APIResponse {

@@ -1,7 +1,7 @@
 /// One operation of the API. The table of these is what requests are matched with and what `/openapi.json` says.
 struct APIRoute: Sendable {
     enum Operation: Sendable {
-        case status, nodes, pools, listeners, routes, metrics, revisions, apply, explain
+        case status, nodes, pools, listeners, routes, metrics, revisions, apply, explain, events
         case drainNode, resumeNode, drainEndpoint, resumeEndpoint, scale, description
     }
     enum Method: String, Sendable {
@@ -44,6 +44,7 @@ struct APIRoute: Sendable {
         .init(
             .post, "/v1/explain", .explain,
             "What a request would meet: listener, route, pool and endpoints, and why not other routes"),
+        .init(.get, "/v1/events", .events, "What changes: a JSON object a line, those kept first, then as they come"),
         .init(.get, "/metrics", .metrics, "Figures in the Prometheus text format"),
         .init(.get, "/openapi.json", .description, "This description"),
     ]

@@ -15,6 +15,7 @@ enum APISchema {
         case .scale: reference("Scale")
         case .explain: reference("Explanation")
         case .metrics: string
+        case .events: reference("Event")
         case .description: ["type": "object"]
         }
     }
@@ -44,8 +45,14 @@ enum APISchema {
                     "endpoints": list(
                         object([
                             "address": string, "weight": integer,
-                            "state": oneOf(["up", "draining", "down", "unknown"]),
-                            "requests": integer, "active": integer, "failures": integer, "connections": integer,
+                            "state": oneOf(["up", "draining", "ejected", "down", "unknown"]),
+                            "reason": string, "since": ["type": "string", "format": "date-time"],
+                            "votes": object(["up": integer, "down": integer]), "ejected_by": list(string),
+                            "requests": integer, "active": integer, "failures": integer, "errors": integer,
+                            "connections": integer, "ejections": integer,
+                            "latency_ms": object([
+                                "p50": nullable("number"), "p90": nullable("number"), "p99": nullable("number"),
+                            ]),
                         ])),
                 ])), "unanswered": list(string),
         ]),
@@ -109,6 +116,13 @@ enum APISchema {
                     ])), "passed_over_more": integer,
             ], optional: ["route", "answer", "mirror", "forwarded"]),
         "Drain": object(["name": string, "state": oneOf(["draining", "resumed"])]),
+        "Event": object(
+            [
+                "id": integer, "time": ["type": "string", "format": "date-time"],
+                "kind": oneOf(["endpoint", "ejection", "node", "revision"]), "name": string, "state": string,
+                "from": string, "reason": string, "node": string,
+                "votes": object(["up": integer, "down": integer]),
+            ], optional: ["from", "reason", "node", "votes"]),
         "Scale": object(["proxies": ["type": "integer", "minimum": 0, "maximum": .number(Members.proxiesMax)]]),
         "Diagnostic": object(
             [

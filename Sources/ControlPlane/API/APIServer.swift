@@ -59,15 +59,22 @@ struct APIServer: Sendable {
     private static func respond(
         to request: Request, _ writer: consuming ResponseWriter, on channel: any Channel, with handler: APIHandler
     ) async throws {
-        let response: APIResponse
+        var lines: AsyncStream<[UInt8]>?
+        var response = tooLarge
         do {
             let body = try await request.body.collect(upTo: APIHandler.bodyBytesMax)
-            response = await handler.respond(
-                to: APIRequest(
-                    method: request.method.rawValue, target: request.head.path ?? "",
-                    body: Array(body.readableBytesView), peer: await peer(of: channel)))
-        } catch is NIOTooManyBytesError {
-            response = tooLarge
+            let whole = APIRequest(
+                method: request.method.rawValue, target: request.head.path ?? "",
+                body: Array(body.readableBytesView), peer: await peer(of: channel))
+            lines = await handler.stream(for: whole)
+            if lines == nil { response = await handler.respond(to: whole) }
+        } catch is NIOTooManyBytesError {}
+        if let lines {
+            let fields: HTTPFields = [.contentType: APIHandler.linesType, .cacheControl: "no-store"]
+            try await writer.write(
+                response: HTTPResponse(status: .ok, headerFields: fields),
+                body: ResponseBody(asyncSequence: lines.map { ByteBuffer(bytes: $0) }))
+            return
         }
         var fields: HTTPFields = [.contentType: response.contentType, .cacheControl: "no-store"]
         fields[.contentLength] = String(response.body.count)

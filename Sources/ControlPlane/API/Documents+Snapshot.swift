@@ -15,12 +15,14 @@ extension DiagnosticDocument {
 extension PoolsDocument {
     /// - Parameters:
     ///   - totals: Counters and gauges over all nodes.
+    ///   - ledger: What nodes have said of endpoints.
     ///   - reports: Of the nodes that answered: what each thinks of an endpoint.
     init(
-        _ snapshot: Snapshot, drained: Set<Members.EndpointKey>, totals: [Sample], reports: [Report],
-        unanswered: [String]
+        _ snapshot: Snapshot, _ ledger: EndpointLedger, totals: [Sample], reports: [Report], unanswered: [String],
+        clock: WallClock
     ) {
         let counts = Figures(totals)
+        let perEndpoint = EndpointCounts.byEndpoint(totals)
         let states = EndpointStates(reports)
         self.init(
             pools: snapshot.pools.map { pool in
@@ -29,15 +31,14 @@ extension PoolsDocument {
                     queued: counts.sum("sluice_pool_queue", ["pool": pool.name]),
                     panic: counts.sum("sluice_pool_panic", ["pool": pool.name]) > 0,
                     endpoints: pool.endpoints.map { endpoint in
-                        let labels = ["pool": pool.name, "endpoint": endpoint.address.description]
                         let key = Members.EndpointKey(pool: pool.name, address: endpoint.address)
+                        let view = ledger.view(of: key)
+                        // Of endpoints that nobody votes on, as they aren't probed, reports say what is known.
+                        let state = view.map { $0.state == .unknown ? states.state(of: key.text) : $0.state.rawValue }
                         return Endpoint(
-                            address: endpoint.address.description, weight: endpoint.weight,
-                            state: drained.contains(key) ? "draining" : states.state(of: key.text),
-                            requests: counts.sum("sluice_endpoint_requests_total", labels),
-                            active: counts.sum("sluice_endpoint_active", labels),
-                            failures: counts.sum("sluice_endpoint_failures_total", labels),
-                            connections: counts.sum("sluice_endpoint_connections", labels))
+                            endpoint.address, weight: endpoint.weight, perEndpoint[key] ?? EndpointCounts(),
+                            state: state ?? "unknown", view,
+                            clock: clock)
                     })
             }, unanswered: unanswered)
     }
@@ -59,6 +60,7 @@ private struct EndpointStates {
         let said = values[endpoint] ?? []
         if said.contains(1) { return "up" }
         if said.contains(2) { return "draining" }
+        if said.contains(4) { return said.contains(3) ? "unknown" : "ejected" }
         if said.contains(0) { return "down" }
         return "unknown"
     }

@@ -41,6 +41,12 @@ enum OpenAPI {
                 query("file", "string", "What diagnostics call the file"),
             ]
         }
+        if route.operation == .events {
+            parameters += [
+                query("after", "integer", "Only events with a higher id"),
+                query("follow", "boolean", "false: end after those kept"),
+            ]
+        }
         if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
         if let body = requestBody(route.operation) { operation["requestBody"] = body }
         var responses: [String: JSONValue] = [
@@ -51,6 +57,7 @@ enum OpenAPI {
         case .apply:
             responses["200"] = content("Dry run: it can be applied", "application/json", schema)
             responses["201"] = content("Published", "application/json", schema)
+        case .events: responses["200"] = content("Events, one a line", APIHandler.linesType, schema)
         case .metrics: responses["200"] = content("Samples", PrometheusText.contentType, ["type": "string"])
         default: responses["200"] = content("Done", "application/json", schema)
         }

@@ -31,6 +31,14 @@ struct MetricFamily: Sendable {
             "sluice_tls_certificate_expiry_seconds", .gauge,
             "When the certificate of a listener expires, Unix time."),
         .init("sluice_endpoint_tls_failures_total", .counter, "TLS handshakes with the endpoint that failed."),
+        .init(
+            "sluice_endpoint_latency_seconds", .gauge,
+            "From the start of an attempt to the head of the endpoint's answer, in the last one to two minutes."),
+        .init("sluice_endpoint_ejected", .gauge, "Nodes that eject the endpoint now for what it did to requests."),
+        .init("sluice_endpoint_ejections_total", .counter, "Ejections of the endpoint by nodes, by reason."),
+        .init(
+            "sluice_endpoint_ejections_held_total", .counter,
+            "Ejections that `max_ejected` prevented, by the reason that they would have had."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
         .init(
             "sluice_endpoint_connections", .gauge,
@@ -75,6 +83,8 @@ struct MetricFamily: Sendable {
             "sluice_shed_requests_total", .counter,
             "Requests answered with 503 as the node was over its limits, by reason: delay or memory."),
         .init("sluice_overloaded", .gauge, "Event loops that turn requests away now."),
+            "sluice_forwarder_node_stalls_total", .counter,
+            "Hand-over links given up as the node on this host took connections and didn't answer."),
         .init(
             "sluice_limited_total", .counter,
             "What a limit of the site ended: connections over it, last requests of connections, stalled clients."),

@@ -35,6 +35,7 @@ struct MemberNode: Sendable {
     private(set) var pid: Int32?
     var isLinked = false
     private(set) var reach: NodeReach?
+    private(set) var workers = 1
     /// What it serves; 0 before its first snapshot.
     var revision: UInt64 = 0
     var digest: UInt64 = 0
@@ -105,6 +106,7 @@ struct MemberNode: Sendable {
         isLinked = true
         pid = Int32(bitPattern: hello.pid)
         reach = hello.reach
+        workers = max(Int(hello.workers), 1)
         revision = hello.revision
         digest = hello.digest
         startedAt = now - .seconds(Int64(clamping: min(hello.uptimeSeconds, 1 << 32)))

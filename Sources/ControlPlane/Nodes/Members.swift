@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeLink
 import TLS
@@ -37,6 +38,10 @@ struct Members: Sendable {
     private(set) var drainedEndpoints: Set<EndpointKey> = []
     /// nil: the site needs none.
     var ticketKeys: TicketKeys?
+    /// Shares of the connections, `forwarder.balance`; nil: even ones. A node without one has `LoadWeights.base`.
+    var weights: [String: Int]?
+    /// Down by the votes of the nodes that probe them.
+    private var downEndpoints: [EndpointKey] = []
     /// Adopted nodes that have not said hello. Until they have, no membership is sent: it would take serving nodes
     /// from a forwarder that goes on without us.
     private(set) var awaited: Set<String> = []
@@ -76,6 +81,11 @@ struct Members: Sendable {
 
     mutating func setDrained(endpoint: EndpointKey, _ isDrained: Bool) {
         if isDrained { drainedEndpoints.insert(endpoint) } else { drainedEndpoints.remove(endpoint) }
+    }
+
+    mutating func setDown(endpoints: [EndpointKey]) {
+        guard !endpoints.isEmpty || !downEndpoints.isEmpty else { return }
+        downEndpoints = endpoints.sorted { ($0.pool, $0.address.description) < ($1.pool, $1.address.description) }
     }
 
     // MARK: What happened
@@ -187,9 +197,16 @@ struct Members: Sendable {
 
     private mutating func publication() -> Step? {
         let members = nodes.values.filter { $0.role == .proxy }.compactMap(\.member).sorted { $0.id < $1.id }
-        let endpoints = drainedEndpoints.map {
-            EndpointMember(pool: $0.pool, address: $0.address, state: .draining)
-        }.sorted { ($0.pool, $0.address.description) < ($1.pool, $1.address.description) }
+            .map { member in
+                var member = member
+                if let weights { member.weight = weights[member.id] ?? LoadWeights.base }
+                return member
+            }
+        let endpoints =
+            drainedEndpoints.map {
+                EndpointMember(pool: $0.pool, address: $0.address, state: .draining)
+            }.sorted { ($0.pool, $0.address.description) < ($1.pool, $1.address.description) }
+            + downEndpoints.map { EndpointMember(pool: $0.pool, address: $0.address, state: .down) }
         let isSame = published?.endpoints ?? [] == endpoints && published?.ticketKeys == ticketKeys
         if isSame, let published, published.nodes == members { return nil }
         let next = Membership(version: version + 1, nodes: members, endpoints: endpoints, ticketKeys: ticketKeys)

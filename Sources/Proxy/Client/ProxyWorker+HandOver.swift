@@ -93,7 +93,11 @@ extension ProxyWorker {
                 listeners[index] = listener
                 taken += 1
             }
-            answer(link, answers, count)
+            guard answer(link, answers, count) else {
+                // The forwarder has given this link up, and may have given the connections to another node.
+                for index in 0..<count { unsafe close(sockets[index]) }
+                return false
+            }
             for index in 0..<count {
                 guard answers[index] == HandOverAnswer.accepted.rawValue else {
                     statistics.refused &+= 1
@@ -136,16 +140,22 @@ extension ProxyWorker {
         unsafe listenerClients[Int(number)] + taken < site.pointee.limits(ofListener: number).pointee.connectionCountMax
     }
 
-    private mutating func answer(_ link: CInt, _ answers: InlineArray<64, UInt8>, _ count: Int) {
-        guard let position = links.firstIndex(where: { $0.descriptor == link }) else { return }
+    /// - Returns: false when the forwarder can't be told any more: then nothing may be read from the connections.
+    private mutating func answer(_ link: CInt, _ answers: InlineArray<64, UInt8>, _ count: Int) -> Bool {
+        guard let position = links.firstIndex(where: { $0.descriptor == link }) else { return false }
         if links[position].unsent.isEmpty {
             let sent = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { bytes in
                 for index in 0..<count { unsafe bytes[index] = answers[index] }
                 return unsafe Socket.send(link, bytes.baseAddress!, count)
             }
-            if case .bytes = sent { return }
+            switch sent {
+            case .bytes: return true
+            case .failed, .endOfStream: return false
+            case .wouldBlock: break
+            }
         }
         for index in 0..<count { links[position].unsent.append(answers[index]) }
+        return true
     }
 
     private mutating func sendAnswers(at position: Int) {

@@ -1,5 +1,6 @@
 import HTTP1
 import HTTPMessage
+import Snapshot
 
 /// What is decided of a request by its head alone: its route, or an answer that needs none.
 enum Admission {

@@ -144,9 +144,12 @@ extension ProxyWorker {
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe leaveEndpoint(exchange)
         if case .responseTimeout = failure { unsafe observeLatency(exchange) }
-        if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
-        // An idle connection that broke says nothing about the endpoint.
-        if failure.isOfEndpoint && !wasReused { unsafe observeFailure(exchange, at: number) }
+        if failure.isOfEndpoint {
+            unsafe endpoints[Int(number)].failures &+= 1
+            noteOutcome(of: number, failure, onReusedConnection: wasReused)
+            // An idle connection that broke says nothing about the endpoint.
+            if !wasReused { unsafe observeFailure(exchange, at: number) }
+        }
         unsafe exchange.pointee.failureStatus = failure.status
         switch failure {
         case .connect: suspect(number)
@@ -215,6 +218,7 @@ extension ProxyWorker {
     /// The same while the request goes on to another one.
     mutating func freeConnection(_ exchange: ExchangePointer) {
         unsafe countAnswer(of: exchange.pointee.endpoint, status: exchange.pointee.status)
+        unsafe noteOutcome(of: exchange.pointee.endpoint, isError: exchange.pointee.status >= 500)
         let connection = unsafe connections[exchange.pointee.connection]
         unsafe exchange.pointee.connection = EndpointConnection.none
         let site = unsafe exchange.pointee.site

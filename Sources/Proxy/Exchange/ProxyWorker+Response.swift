@@ -154,6 +154,7 @@ extension ProxyWorker {
         unsafe exchange.pointee.hasAnswered = true
         unsafe exchange.pointee.trace.headAt = now
         unsafe observeAnswer(exchange)
+        unsafe noteLatency(of: exchange.pointee.endpoint, since: exchange.pointee.trace.attemptBeganAt)
         unsafe exchange.pointee.trace.headBytesOut += writer.count
         if isTunnel { unsafe beginTunnel(exchange) }
         let sent = unsafe sendComposed(
@@ -363,6 +364,7 @@ extension ProxyWorker {
     /// The endpoint closed within a body: the client must see that, too.
     private mutating func endpointCutShort(_ exchange: ExchangePointer) {
         unsafe endpoints[Int(exchange.pointee.endpoint)].failures &+= 1
+        unsafe noteOutcome(of: exchange.pointee.endpoint, isError: true)
         unsafe exchange.pointee.trace.termination = .endpointReset
         unsafe abandon(exchange, status: exchange.pointee.status)
     }

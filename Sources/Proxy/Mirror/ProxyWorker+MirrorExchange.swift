@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import HTTPMessage
+import NodeAgent
 
 /// A copy and its endpoint: connect, send, read the answer and throw it away. There are no retries.
 extension ProxyWorker {

@@ -15,6 +15,8 @@ final class CompiledSite: @unchecked Sendable {
     // Unchecked: everything is written in `init` and only read after that.
 
     let revision: UInt64
+    /// `proxy.drain_timeout`
+    let drainNanoseconds: UInt64
     /// One worker's share of `limits.connections`.
     let connectionCountMax: Int
     let overload: OverloadLimits
@@ -26,6 +28,8 @@ final class CompiledSite: @unchecked Sendable {
     /// By endpoint number.
     let endpointPools: [Int]
     let budgets: [UnsafeMutablePointer<EndpointBudget>]
+    /// By endpoint number.
+    let outliers: [CompiledOutlier?]
     let queueNames: [String]
     /// By pool number.
     let poolNames: [String]
@@ -56,6 +60,7 @@ final class CompiledSite: @unchecked Sendable {
         let matches = try CompiledMatches(snapshot.routes, arena: arena)
         self.arena = arena
         revision = snapshot.revision
+        drainNanoseconds = snapshot.proxy.drainTimeout.nanosecondsUnsigned
         connectionCountMax = (snapshot.limits.connectionCountMax + workers - 1) / workers
         overload = snapshot.limits.overload
         bufferBlocksMax =
@@ -120,6 +125,7 @@ final class CompiledSite: @unchecked Sendable {
         endpoints = registry.endpoints
         endpointPools = registry.endpointPools
         unsafe budgets = unsafe registry.budgets
+        outliers = CompiledOutlier.table(snapshot, registry, workers: workers)
         queueNames = registry.queueNames
         poolNames = registry.poolNames
         series = registry.series

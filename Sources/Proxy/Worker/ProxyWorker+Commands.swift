@@ -18,11 +18,13 @@ extension ProxyWorker {
                 guard Int(endpoint) < endpointCapacity else { continue }
                 unsafe endpoints[Int(endpoint)].isDown = !isUp
                 endpointChanged(endpoint)
+            case .trust(let endpoint, let isEjected): setEjected(endpoint, isEjected)
             case .queueBegan(let number): mark(number)
             case .room(let room): take(room)
             case .pulse(let sentAt): pulseReturned(sentAt: sentAt)
             case .report(let id): agent.post(.report(id: id, worker: index, samples: samples()))
             case .drain: drain()
+            case .cut: if isDraining { cutClients(foreignOnly: false) }
             case .resume:
                 isDraining = false
                 hasReportedDrained = false
@@ -35,6 +37,7 @@ extension ProxyWorker {
         growEndpoints(compiled)
         while mirrorFigures.count < compiled.mirrors.count { mirrorFigures.append(MirrorFigures()) }
         while listenerClients.count < compiled.listenerNames.count { listenerClients.append(0) }
+        adoptOutliers(compiled)
         growQueues(to: compiled.queueNames.count)
         growPools(to: compiled.poolNames.count)
         endpointKeys = compiled.endpoints
@@ -48,6 +51,7 @@ extension ProxyWorker {
         unsafe site = unsafe next
         unsafe adoptTLS(next)
         closeForeignIdleConnections()
+        if hasForeignClients { wheel.set(Timer.foreignClientsID, at: now + compiled.drainNanoseconds) }
         adoptBounds()
         adoptOverloadLimits(compiled)
     }
@@ -192,6 +196,7 @@ extension ProxyWorker {
                 samples.append(Sample("sluice_endpoint_tls_failures_total", labels, Double(state.tlsFailures)))
             }
             appendConnections(of: state, labels, to: &samples)
+            if let latency = unsafe state.latency { samples += unsafe latency.pointee.samples(labels, now: now) }
             guard let answers = unsafe state.answers else { continue }
             for code in 0..<Statistics.codes where unsafe answers[code] > 0 {
                 samples.append(

@@ -26,7 +26,12 @@ extension ProxyWorker {
             case Timer.suspicion:
                 unsafe endpoints[Int(number)].isSuspected = false
                 endpointChanged(number)
-            default: if id == Timer.drainGraceID { closeIdleClients() } else { endListenerRest() }
+            default:
+                switch id {
+                case Timer.drainGraceID: closeIdleClients()
+                case Timer.foreignClientsID: cutClients(foreignOnly: true)
+                default: endListenerRest()
+                }
             }
         }
     }

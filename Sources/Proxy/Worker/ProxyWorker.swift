@@ -15,6 +15,8 @@ enum ProxyCommand: Sendable {
     /// Numbers of the endpoints that an operator drains; all others are not drained.
     case membership(version: UInt64, draining: [UInt32], ticketKeys: TicketKeys?)
     case health(endpoint: UInt32, isUp: Bool)
+    /// An endpoint fails real requests, or may be tried again.
+    case trust(endpoint: UInt32, isEjected: Bool)
     case report(id: UInt64)
     /// A worker's message to itself: what it waits is what other events wait.
     case pulse(sentAt: UInt64)
@@ -23,6 +25,8 @@ enum ProxyCommand: Sendable {
     /// A connection, or the right to open one, for a request that waits.
     case room(GrantedRoom)
     case drain
+    /// The drain's deadline has passed.
+    case cut
     case resume
 }
 
@@ -54,6 +58,8 @@ struct ProxyWorker: ~Copyable {
         static let drainGraceID: UInt32 = worker
         /// The end of a rest of the listening sockets.
         static let listenerRestID: UInt32 = kinds + worker
+        /// The end of `drain_timeout` for connections of listeners that have left the site.
+        static let foreignClientsID: UInt32 = 2 * kinds + worker
     }
 
     let index: Int

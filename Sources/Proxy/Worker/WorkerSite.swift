@@ -96,8 +96,16 @@ struct EndpointState: BitwiseCopyable {
     var session: TLSSession?
     /// Handshakes that failed.
     var tlsFailures: UInt64 = 0
+    /// It fails real requests; others are preferred until its time is over.
+    var isEjected = false
+    /// nil: its pool doesn't detect outliers.
+    var outlier: UnsafeMutablePointer<OutlierCounters>?
+    /// Failures in a row that the agent is told of; 0: never.
+    var consecutiveErrors: UInt32 = 0
     /// Failed connects and broken exchanges.
     var failures: UInt64 = 0
+    /// nil before the first answer.
+    var latency: UnsafeMutablePointer<EndpointLatency>?
     /// Requests answered by it, by status; nil before the first.
     var answers: UnsafeMutablePointer<UInt64>?
 
@@ -108,17 +116,19 @@ struct EndpointState: BitwiseCopyable {
         self.pool = pool
         unsafe self.budget = unsafe budget
         unsafe queue = nil
+        unsafe outlier = nil
+        unsafe latency = nil
         unsafe answers = nil
     }
 
     var isEligible: Bool { !isDown && !isDraining }
 
-    /// What balancing is told of it.
+    /// What balancing is told of it. An endpoint that is ejected is passed over like one that is suspected.
     var standing: EndpointStanding {
         var standing: EndpointStanding = []
         if !isDown { standing.insert(.up) }
         if isDraining { standing.insert(.draining) }
-        if isSuspected { standing.insert(.suspected) }
+        if isSuspected || isEjected { standing.insert(.suspected) }
         return standing
     }
 }
