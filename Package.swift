@@ -44,10 +44,10 @@ let package = Package(
         .target(name: "Telemetry", dependencies: ["CLinux", "EventLoop"], swiftSettings: hot),
         .target(name: "HTTPMessage", dependencies: ["EventLoop"], swiftSettings: hot),
         .target(name: "HTTP1", dependencies: ["CLinux", "HTTPMessage"], swiftSettings: hot),
-        .target(name: "TLS", dependencies: ["COpenSSL", "CLinux", "EventLoop"], swiftSettings: hot),
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .target(
             name: "HTTP2", dependencies: ["CLinux", "CNGHTTP2", "EventLoop", "HTTPMessage"], swiftSettings: hot),
+        .target(name: "TLS", dependencies: ["COpenSSL", "CLinux", "EventLoop"], swiftSettings: hot),
         .target(name: "Balancing", swiftSettings: hot),
         .target(name: "Pattern", swiftSettings: hot),
         .target(
@@ -115,9 +115,9 @@ let package = Package(
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
-        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop"], swiftSettings: common),
         .testTarget(
             name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop"], swiftSettings: common),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(

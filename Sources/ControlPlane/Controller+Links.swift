@@ -59,7 +59,9 @@ extension Controller {
         links[hello.id] = connection
         record(hello.votes, of: hello.id, isAll: true)
         if hello.digest != current.digest || hello.revision == 0 { connection.send(.snapshot(current.encoded)) }
-        if members.awaited.isEmpty, let membership = members.published { connection.send(.membership(membership.known(to: hello.role))) }
+        if members.awaited.isEmpty, let membership = members.published {
+            connection.send(.membership(membership.known(to: hello.role)))
+        }
         advance()
     }
 

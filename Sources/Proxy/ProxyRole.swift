@@ -114,7 +114,8 @@ package final class ProxyRole: DataRole {
         do {
             site = try CompiledSite(
                 snapshot, registry: registry, workers: workerCount, node: identity,
-                accessLog: snapshot.accessLog == nil ? nil : accessLog, contexts: contexts, clientContexts: endpointContexts)
+                accessLog: snapshot.accessLog == nil ? nil : accessLog, contexts: contexts,
+                clientContexts: endpointContexts)
         } catch {
             throw RoleError("a regular expression of revision \(snapshot.revision): \(error.message)")
         }

@@ -129,7 +129,8 @@ extension SiteCompiler {
                 file.mark, "the certificate in \(file.path.quoted) expired on \(CalendarDay(certificate.notAfter))")
         } else if certificate.notBefore > now {
             diagnostics.warning(
-                file.mark, "the certificate in \(file.path.quoted) is not valid before \(CalendarDay(certificate.notBefore))")
+                file.mark,
+                "the certificate in \(file.path.quoted) is not valid before \(CalendarDay(certificate.notBefore))")
         }
     }
 
@@ -149,7 +150,9 @@ extension SiteCompiler {
             Field(key: key.name, diagnostics: diagnostics).refuse(node, takes: key.form.phrase)
             return nil
         }
-        switch files.read(path, bytesMax: SiteCompiler.pemBytesMax, tooLong: "a chain has a few certificates of some 2 KiB") {
+        switch files.read(
+            path, bytesMax: SiteCompiler.pemBytesMax, tooLong: "a chain has a few certificates of some 2 KiB")
+        {
         case .success(let bytes): return ReadFile(path: path, mark: node.mark, bytes: bytes)
         case .failure(let problem):
             diagnostics.error(node.mark, problem.message, hint: problem.hint)

@@ -52,7 +52,8 @@ package final class CertificateChain {
             let isEncrypted = CertificateChain.holds(key, "ENCRYPTED")
             let isKey = CertificateChain.holds(key, "PRIVATE KEY-----")
             throw .key(
-                isEncrypted ? "is encrypted with a passphrase" : isKey ? "can't be read: \(text)" : "holds no private key")
+                isEncrypted
+                    ? "is encrypted with a passphrase" : isKey ? "can't be read: \(text)" : "holds no private key")
         }
         unsafe self.key = unsafe read
         keyKind =
@@ -128,7 +129,9 @@ package final class CertificateChain {
     @discardableResult
     private static func read(_ bytes: [UInt8], _ body: (OpaquePointer) -> OpaquePointer?) -> OpaquePointer? {
         unsafe bytes.withUnsafeBytes { bytes in
-            guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!, CInt(bytes.count))
+            guard
+                let bio = unsafe BIO_new_mem_buf(
+                    bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!, CInt(bytes.count))
             else { return nil }
             defer { unsafe BIO_free(bio) }
             return unsafe body(bio)

@@ -182,7 +182,7 @@ final class ServerTable {
         })
 
     /// The same, for callbacks without an argument; holds nothing.
-    static let reference: CInt = unsafe CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, nil)
+    static let reference: CInt = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, nil)
 
     /// One line in one write, so that lines of several nodes stay whole.
     static func log(_ handle: OpaquePointer?, _ line: UnsafePointer<CChar>?) {

@@ -137,7 +137,8 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Parameter output: What waits there goes first.
     package func sendClose(_ stream: TLSStream, _ socket: CInt, output: inout Buffer, _ buffers: inout BufferPool) {
-        guard unsafe SSL_is_init_finished(stream.handle) == 1 && SSL_get_shutdown(stream.handle) & SSL_SENT_SHUTDOWN == 0
+        guard
+            unsafe SSL_is_init_finished(stream.handle) == 1 && SSL_get_shutdown(stream.handle) & SSL_SENT_SHUTDOWN == 0
         else { return }
         begin(socket, output)
         unsafe SSL_shutdown(stream.handle)

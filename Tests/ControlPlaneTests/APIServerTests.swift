@@ -13,6 +13,7 @@ struct APIServerTests {
         #expect(
             Set(status.keys) == [
                 "site", "revision", "digest", "uptime_seconds", "version", "nodes", "control", "names",
+                "certificates",
             ])
         #expect((status["control"] as? [String: Int])?["pid"] == Int(getpid()))
 

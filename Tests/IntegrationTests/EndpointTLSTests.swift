@@ -66,7 +66,8 @@ extension IntegrationTests {
                 let port = try Ports.unused()
                 let (site, server) = try site(
                     lab, port,
-                    tls: "{ca: authority.pem, server_name: api.internal, certificate: {chain: client.pem, key: client.key}}",
+                    tls:
+                        "{ca: authority.pem, server_name: api.internal, certificate: {chain: client.pem, key: client.key}}",
                     server: ["-Verify", "1"])
                 defer { withExtendedLifetime(server) {} }
                 let first = try Curl.get("http://127.0.0.1:\(port)/").text

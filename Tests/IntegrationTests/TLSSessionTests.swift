@@ -7,7 +7,9 @@ extension IntegrationTests {
     struct TLSSessionTests {
         private static let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-        @Test("a session goes on at any node, and after the control plane has been started anew", arguments: ["tls1_2", "tls1_3"])
+        @Test(
+            "a session goes on at any node, and after the control plane has been started anew",
+            arguments: ["tls1_2", "tls1_3"])
         func resumption(version: String) throws {
             try Lab.run { lab in
                 let (app, port) = (try lab.http("app"), try Ports.unused())
@@ -40,7 +42,8 @@ extension IntegrationTests {
             }
         }
 
-        @Test("certificates of clients: asked for, verified, and passed on by a rule", arguments: ["request", "require"])
+        @Test(
+            "certificates of clients: asked for, verified, and passed on by a rule", arguments: ["request", "require"])
         func clientCertificates(mode: String) throws {
             try Lab.run { lab in
                 let (app, port) = (try lab.http("app"), try Ports.unused())
@@ -150,7 +153,9 @@ extension IntegrationTests {
                 let after = try site.metric("sluice_tls_certificate_expiry_seconds", ["certificate": "shop.pem"])
                 #expect(after > before + 50 * 86_400)
                 let status = try site.control.request("GET", "/v1/status").text
-                #expect(status.contains("\"certificate\":\"shop.pem\"") || status.contains("\"certificate\" : \"shop.pem\""))
+                #expect(
+                    status.contains("\"certificate\":\"shop.pem\"") || status.contains("\"certificate\" : \"shop.pem\"")
+                )
                 let count = app.requests(for: "/held").count
                 try Eventually.holds("the held connection is still served") {
                     app.requests(for: "/held").count > count

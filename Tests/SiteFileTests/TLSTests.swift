@@ -161,7 +161,7 @@ struct TLSTests {
             ),
             (
                 "endpoints: [\"unix:/run/a\"], tls: {}",
-                ["4:41: an endpoint that is a Unix socket has no address that its certificate could name"]
+                ["4:42: an endpoint that is a Unix socket has no address that its certificate could name"]
             ),
             ("endpoints: [\"unix:/run/a\"], tls: {verify: none}", []),
             (

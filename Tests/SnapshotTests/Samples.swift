@@ -33,7 +33,8 @@ enum Samples {
                 name: "secure", addresses: [IPEndpoint("0.0.0.0:443")!],
                 tls: ListenerTLS(
                     certificates: [
-                        ServerCertificate(name: "a.pem", chain: [0x2d, 0x2d], key: [0x2d], notAfter: 1_900_000_000,
+                        ServerCertificate(
+                            name: "a.pem", chain: [0x2d, 0x2d], key: [0x2d], notAfter: 1_900_000_000,
                             ocspResponse: [0x30]),
                         ServerCertificate(name: "b.pem", chain: [], key: [], notAfter: -1),
                     ], minimum: .tls13, protocols: [.http2, .http11],

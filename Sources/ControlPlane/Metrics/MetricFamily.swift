@@ -25,7 +25,9 @@ struct MetricFamily: Sendable {
             "sluice_malformed_messages_total", .counter,
             "Requests (side client), responses (side endpoint) and PROXY headers (side forwarder) refused for their bytes, by reason."
         ),
-        .init("sluice_tls_handshakes_total", .counter, "TLS handshakes of clients, by version and whether a session was resumed."),
+        .init(
+            "sluice_tls_handshakes_total", .counter,
+            "TLS handshakes of clients, by version and whether a session was resumed."),
         .init("sluice_tls_handshake_failures_total", .counter, "TLS handshakes of clients that failed, by reason."),
         .init(
             "sluice_tls_certificate_expiry_seconds", .gauge,

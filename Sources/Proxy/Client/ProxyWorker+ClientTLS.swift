@@ -76,7 +76,18 @@ extension ProxyWorker {
 
     // MARK: bytes
 
-    /// Decrypted; as `Socket.receive`.
+    /// Receives what the client sent, decrypted; as `Socket.receive`.
+    @inline(__always)
+    mutating func receive(_ client: ClientPointer, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Transfer {
+        guard unsafe client.pointee.stream == ClientStream.none else {
+            return unsafe receiveOnStream(client, bytes, count)
+        }
+        guard let stream = unsafe client.pointee.tls else {
+            return unsafe Socket.receive(client.pointee.descriptor, bytes, count)
+        }
+        return unsafe receive(client, stream, bytes, count)
+    }
+
     @inline(never)
     mutating func receive(
         _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int
@@ -89,9 +100,18 @@ extension ProxyWorker {
         return result
     }
 
-    /// Encrypted; as `Socket.send`.
-    ///
-    /// - Parameter keeps: What the socket doesn't take waits in `output` as a whole, as far as it fits.
+    /// Sends bytes to the client, encrypted; as `Socket.send`. With TLS what the socket doesn't take waits in `output`.
+    @inline(__always)
+    mutating func send(_ client: ClientPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Transfer {
+        guard unsafe client.pointee.stream == ClientStream.none else {
+            return unsafe sendOnStream(client, bytes, count)
+        }
+        guard let stream = unsafe client.pointee.tls else {
+            return unsafe Socket.send(client.pointee.descriptor, bytes, count)
+        }
+        return unsafe send(client, stream, bytes, count, keeps: false)
+    }
+
     @inline(never)
     mutating func send(
         _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool

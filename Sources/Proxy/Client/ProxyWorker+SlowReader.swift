@@ -8,7 +8,8 @@ extension ProxyWorker {
     /// becomes the client's and the exchange is over; if not, the endpoint waits as the client does.
     mutating func takeRest(_ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer) {
         let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
-        // A stream's rest couldn't wait without its exchange, which knows where it ends.
+        // A stream's rest couldn't wait without its exchange, which knows where it ends; with TLS a full client always has
+        // output.
         guard
             unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld
                 && client.pointee.stream == ClientStream.none && client.pointee.tls == nil

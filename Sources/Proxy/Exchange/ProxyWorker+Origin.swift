@@ -27,8 +27,8 @@ extension ProxyWorker {
                 of: exchange.pointee.head, UnsafePointer(client.pointee.input.bytes), fields
             ).map { $0 - 1 },
             route: route.pointee.name, listener: tables.pointee.listeners[Int(exchange.pointee.listener)].name,
-            statesForwarded: tables.pointee.statesForwarded,
-            tls: client.pointee.tls, isHTTP2: client.pointee.stream != ClientStream.none)
+            statesForwarded: tables.pointee.statesForwarded, tls: client.pointee.tls,
+            isHTTP2: client.pointee.stream != ClientStream.none)
     }
 
     func view(of exchange: ExchangePointer) -> RequestView {

@@ -129,7 +129,7 @@ extension ProxyWorker {
         client.headBeganAt = now
         client.input = event.buffer
         unsafe client.isOverLimit = connection.pointee.isOverLimit
-        // For what rules say of it: a stream's bytes go through the session.
+        // What rules and the log say of it; its bytes go through the session.
         unsafe client.tls = connection.pointee.tls
         unsafe client.requests = connection.pointee.requests
         unsafe connection.pointee.requests &+= 1

@@ -78,6 +78,8 @@ extension ProxyWorker {
                 return false
             }
         }
+        // With TLS what the socket didn't take is kept, encrypted.
+        if unsafe client.pointee.output.isHeld { unsafe sessionIsFull(client) }
         return true
     }
 

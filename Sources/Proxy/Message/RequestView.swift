@@ -76,7 +76,7 @@ struct RequestView: BitwiseCopyable {
 
     private func append(_ text: String?, in place: PercentEncoding.Place, to out: inout HeadWriter) {
         guard var text, !text.isEmpty else { return }
-        unsafe text.withUTF8 { unsafe out.append($0.baseAddress!, $0.count, in: place) }
+        text.withUTF8 { unsafe out.append($0.baseAddress!, $0.count, in: place) }
     }
 
     private func append(_ start: Int, _ count: Int, in place: PercentEncoding.Place, to out: inout HeadWriter) {

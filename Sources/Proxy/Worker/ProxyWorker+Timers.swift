@@ -44,10 +44,10 @@ extension ProxyWorker {
         }
         switch unsafe client.pointee.phase {
         case .idle, .proxyHeader, .lingering: unsafe closeClient(client)
+        case .session: unsafe sessionTimer(client)
         case .handshake:
             statistics.handshakes.timeouts &+= 1
             unsafe closeClient(client)
-        case .session: unsafe sessionTimer(client)
         case .head: unsafe answerAndEnd(client, status: 408)
         case .exchange:
             let exchange = unsafe exchanges[client.pointee.exchange]
