@@ -4,12 +4,17 @@ package struct EndpointStanding: OptionSet, BitwiseCopyable, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Its health checks, and what its answers were like, speak for it.
+    /// Its health checks speak for it.
     package static let up = EndpointStanding(rawValue: 1)
     /// An operator drains it: no new sessions.
     package static let draining = EndpointStanding(rawValue: 2)
     /// Connecting failed a moment ago: others are preferred.
     package static let suspected = EndpointStanding(rawValue: 4)
+    /// Its answers are worse than those of the others: these are preferred.
+    package static let ejected = EndpointStanding(rawValue: 16)
+    /// Reasons to prefer others.
+    package static let avoided: EndpointStanding = [.suspected, .ejected]
+    package var isAvoided: Bool { !isDisjoint(with: .avoided) }
     /// Passed over until further notice, for the request in hand: it has failed it, or is full. No reason to choose other
     /// candidates.
     package static let excluded = EndpointStanding(rawValue: 8)

@@ -26,7 +26,7 @@ extension PoolBalancer {
         func holds(for member: PoolShape.Member, _ standing: EndpointStanding) -> Bool {
             if standing.contains(.draining) { return false }
             if needsUp && !standing.contains(.up) { return false }
-            if needsUnsuspected && standing.contains(.suspected) { return false }
+            if needsUnsuspected && standing.isAvoided { return false }
             if member.isBackup ? !takesBackups : !takesPrimaries { return false }
             return !needsLocal || member.isLocal
         }
@@ -60,8 +60,8 @@ extension PoolBalancer {
             let standing = unsafe loads[Int(member.number)].standing
             if standing.contains(.draining) { continue }
             let isUp = standing.contains(.up)
-            let isUsable = isUp && !standing.contains(.suspected)
-            if !standing.contains(.suspected) { census.unsuspected += 1 }
+            let isUsable = isUp && !standing.isAvoided
+            if !standing.isAvoided { census.unsuspected += 1 }
             if member.isBackup {
                 if isUp { census.backupsUp += 1 }
                 if isUsable { census.backupsUsable += 1 }

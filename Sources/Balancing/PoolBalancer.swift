@@ -83,7 +83,7 @@ package struct PoolBalancer {
         if now >= refreshAt { unsafe refresh(loads, now: now, random: &random) }
         for place in 0..<candidates.count {
             let standing = unsafe loads[Int(candidates[place].number)].standing
-            if !standing.contains(.suspected) && !standing.contains(.excluded) { return true }
+            if !standing.isAvoided && !standing.contains(.excluded) { return true }
         }
         return false
     }

@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import Proxy
 import Snapshot

@@ -169,7 +169,7 @@ enum RouteKeys {
         keys: [
             name.declaration, listeners.declaration, match.declaration, request.declaration, response.declaration,
             to.declaration, redirect.declaration, respond.declaration, connect.declaration,
-             mirror.declaration, timeout.declaration, retry.declaration, hedge.declaration, shed.declaration,
+            mirror.declaration, timeout.declaration, retry.declaration, hedge.declaration, shed.declaration,
             errors.declaration,
         ],
         later: ["cache", "compress", "auth", "limit", "waf"])
@@ -256,7 +256,8 @@ enum PoolKeys {
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
             outlier.declaration, connections.declaration, requests.declaration, BalanceKeys.panic.declaration,
-            BalanceKeys.subset.declaration, BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration, tls.declaration,
+            BalanceKeys.subset.declaration, BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration,
+            tls.declaration,
         ],
         later: ["protocol", "discover"])
 }

@@ -69,7 +69,8 @@ enum ListenerLimitsKeys {
     ]
 
     private static func declarations(_ section: Section) -> [KeyDeclaration] {
-        section.keys.map { key in
+        // What a node turns away doesn't depend on where it came in.
+        section.keys.filter { $0.name != LimitsKeys.overload.name }.map { key in
             KeyDeclaration(
                 name: key.name, takes: key.takes,
                 fallback: key.nested == nil ? "that of the site" : "those of the site",

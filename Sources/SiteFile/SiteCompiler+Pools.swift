@@ -12,8 +12,8 @@ extension SiteCompiler {
         }
         let health = reader.open(PoolKeys.health)
         pool.health = health.flatMap(compile(health:))
-        compile(balance: reader, health, into: &pool)
         pool.outlier = reader.open(PoolKeys.outlier).map(compile(outlier:))
+        compile(balance: reader, health, into: &pool)
         if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         if let tls = reader.open(PoolKeys.tls) {
             pool.tls = compile(endpointTLS: tls, pool)

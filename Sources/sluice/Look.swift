@@ -96,7 +96,8 @@ struct Pools: AsyncParsableCommand {
                 let votes = endpoint.votes.up + endpoint.votes.down
                 let ejected = endpoint.ejectedBy.isEmpty ? "" : " (ejected by \(endpoint.ejectedBy.count))"
                 table.add(
-                    pool.name, pool.panic ? "\(pool.balance) (panic)" : pool.balance, endpoint.address, "\(endpoint.weight)",
+                    pool.name, pool.panic ? "\(pool.balance) (panic)" : pool.balance, endpoint.address,
+                    "\(endpoint.weight)",
                     endpoint.state + (endpoint.state == "ejected" ? "" : ejected), endpoint.since,
                     votes == 0 ? "" : "\(endpoint.votes.up) of \(votes) up", "\(endpoint.requests)",
                     "\(endpoint.errors)", "\(endpoint.active)", "\(endpoint.failures)", latency(endpoint.latencyMs.p50),

@@ -85,6 +85,7 @@ struct MetricFamily: Sendable {
             "sluice_shed_requests_total", .counter,
             "Requests answered with 503 as the node was over its limits, by reason: delay or memory."),
         .init("sluice_overloaded", .gauge, "Event loops that turn requests away now."),
+        .init(
             "sluice_forwarder_node_stalls_total", .counter,
             "Hand-over links given up as the node on this host took connections and didn't answer."),
         .init(

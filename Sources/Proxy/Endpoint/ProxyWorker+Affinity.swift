@@ -26,7 +26,7 @@ extension ProxyWorker {
         let number = unsafe exchange.pointee.affinity.sticky
         guard number != EndpointConnection.none else { return nil }
         let standing = unsafe loads[Int(number)].standing
-        let isThere = standing.contains(.up) && !standing.contains(.suspected) && !standing.contains(.excluded)
+        let isThere = standing.contains(.up) && !standing.isAvoided && !standing.contains(.excluded)
         return isThere ? number : nil
     }
 

@@ -106,9 +106,9 @@ extension ProxyWorker {
     /// - Parameter isNew: It has come with the site that is being taken.
     func updateLoad(of number: Int, isNew: Bool = false) {
         let standing = unsafe endpoints[number].standing
-        let isOpen = standing.contains(.up) && !standing.contains(.draining)
+        let isOpen = standing.contains(.up) && standing.isDisjoint(with: [.draining, .ejected])
         let was = unsafe loads[number].standing
-        let wasOpen = was.contains(.up) && !was.contains(.draining)
+        let wasOpen = was.contains(.up) && was.isDisjoint(with: [.draining, .ejected])
         if isOpen && (!wasOpen || isNew) { unsafe loads[number].warmSince = now }
         unsafe loads[number].standing = was.contains(.excluded) ? standing.union(.excluded) : standing
     }

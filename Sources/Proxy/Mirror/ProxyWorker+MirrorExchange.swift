@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import Glibc
 import HTTP1

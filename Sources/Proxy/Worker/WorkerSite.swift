@@ -128,7 +128,8 @@ struct EndpointState: BitwiseCopyable {
         var standing: EndpointStanding = []
         if !isDown { standing.insert(.up) }
         if isDraining { standing.insert(.draining) }
-        if isSuspected || isEjected { standing.insert(.suspected) }
+        if isSuspected { standing.insert(.suspected) }
+        if isEjected { standing.insert(.ejected) }
         return standing
     }
 }
