@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern",
+                "Snapshot", "HTTPMessage", "EventLoop", "Telemetry", "Pattern", "Balancing",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common),
@@ -127,7 +127,8 @@ let package = Package(
             dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
             swiftSettings: common),
         .testTarget(
-            name: "ProxyTests", dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Snapshot", "EventLoop"],
+            name: "ProxyTests",
+            dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Balancing", "Snapshot", "NodeAgent", "NodeLink", "EventLoop"],
             swiftSettings: common),
         .testTarget(
             name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop"], exclude: ["Golden"],

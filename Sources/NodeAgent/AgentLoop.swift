@@ -15,6 +15,7 @@ package struct AgentLoop: ~Copyable {
         package static let link: UInt32 = 0
         package static let lifecycle: UInt32 = 1
         package static let storedSnapshot: UInt32 = 2
+        package static let trust: UInt32 = 3
         package static let firstProbe: UInt32 = 16
     }
 

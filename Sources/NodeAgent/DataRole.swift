@@ -25,6 +25,25 @@ package protocol DataRole: AnyObject {
     /// was down when its check or the endpoint itself went is called up once more, so that nothing stays down for good.
     func setHealth(of endpoint: EndpointKey, isUp: Bool)
 
+    /// Requests to an endpoint have failed so often in a row that its pool wants to know: a worker has posted
+    /// `.failedInARow`.
+    func endpointFailedInARow(_ number: UInt32, now: UInt64)
+
+    /// When `reviewTrust` is due, monotonic nanoseconds; nil: never.
+    var trustDeadline: UInt64? { get }
+
+    /// Ejects endpoints that fail real requests, and lets those back whose time is over.
+    func reviewTrust(now: UInt64)
+
+    /// What has changed since the last call.
+    func takeTrustChanges() -> [TrustChange]
+
+    /// Endpoints that this node ejects now.
+    var ejected: Set<EndpointKey> { get }
+
+    /// Figures of the above.
+    func trustSamples() -> [Sample]
+
     /// Each worker posts `.report` with that id.
     func requestReport(id: UInt64)
 
@@ -45,6 +64,12 @@ package protocol DataRole: AnyObject {
 extension DataRole {
     package func reopenLog() {}
     package func flushLog() {}
+    package func endpointFailedInARow(_ number: UInt32, now: UInt64) {}
+    package var trustDeadline: UInt64? { nil }
+    package func reviewTrust(now: UInt64) {}
+    package func takeTrustChanges() -> [TrustChange] { [] }
+    package var ejected: Set<EndpointKey> { [] }
+    package func trustSamples() -> [Sample] { [] }
 }
 
 /// Why a role can't serve a snapshot, for operators.
@@ -70,6 +95,8 @@ package enum AgentMessage: Sendable {
     case membershipApplied(version: UInt64, worker: Int)
     case report(id: UInt64, worker: Int, samples: [Sample])
     case drained(worker: Int)
+    /// An endpoint, by the role's number, has failed as many requests in a row as its pool allows.
+    case failedInARow(endpoint: UInt32)
 }
 
 package typealias AgentMailbox = Mailbox<AgentMessage>

@@ -6,7 +6,7 @@ import Snapshot
 
 /// What the agent itself adds to a report.
 extension NodeAgent {
-    func ownSamples() -> [Sample] { processSamples() + endpointSamples() }
+    func ownSamples() -> [Sample] { processSamples() + endpointSamples() + role.trustSamples() }
 
     private func processSamples() -> [Sample] {
         var samples = [Sample("sluice_node_start_time_seconds", [], Double(startedAtWallSeconds))]
@@ -32,21 +32,27 @@ extension NodeAgent {
     private func endpointSamples() -> [Sample] {
         guard let snapshot = current?.snapshot else { return [] }
         let draining = Set((membership?.endpoints ?? []).map { EndpointKey(pool: $0.pool, address: $0.address) })
+        let ejected = role.ejected
         return snapshot.pools(usedBy: role.role).flatMap { index in
             let pool = snapshot.pools[index]
             return pool.endpoints.flatMap { endpoint in
                 let key = EndpointKey(pool: pool.name, address: endpoint.address)
-                return NodeAgent.samples(of: key, prober.status(of: key), isDraining: draining.contains(key))
+                return NodeAgent.samples(
+                    of: key, prober.status(of: key), isDraining: draining.contains(key),
+                    isEjected: ejected.contains(key))
             }
         }
     }
 
-    private static func samples(of key: EndpointKey, _ status: HealthState.Status, isDraining: Bool) -> [Sample] {
+    private static func samples(
+        of key: EndpointKey, _ status: HealthState.Status, isDraining: Bool, isEjected: Bool
+    ) -> [Sample] {
         let labels = [Sample.Label("pool", key.pool), Sample.Label("endpoint", key.address.description)]
         let state: Double =
             switch status {
             case .down: 0
             case _ where isDraining: 2
+            case _ where isEjected: 4
             case .up: 1
             case .unknown: 3
             }

@@ -53,6 +53,7 @@ extension NodeAgent {
         // Workers that built their pools anew learn what they may not use before they use it.
         for endpoint in prober.down { role.setHealth(of: endpoint, isUp: false) }
         reportHealthChanges()
+        trustReviewed()
     }
 
     func receive(snapshot bytes: [UInt8]) {

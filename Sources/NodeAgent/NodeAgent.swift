@@ -112,6 +112,7 @@ package final class NodeAgent {
         case AgentLoop.Timer.lifecycle:
             follow(lifecycle.deadlinePassed(now: loop.now))
         case AgentLoop.Timer.storedSnapshot: retryStored()
+        case AgentLoop.Timer.trust: reviewTrust()
         default: prober.timerFired(slot: timer - AgentLoop.Timer.firstProbe, in: &loop)
         }
     }
@@ -127,6 +128,9 @@ package final class NodeAgent {
                 send(.report(id: id, Report(samples: gathered + ownSamples())))
             }
         case .drained(let worker): follow(lifecycle.workerDrained(worker))
+        case .failedInARow(let endpoint):
+            role.endpointFailedInARow(endpoint, now: loop.now)
+            trustReviewed()
         }
     }
 

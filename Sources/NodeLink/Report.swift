@@ -4,6 +4,7 @@
 /// see, a node reports:
 /// - `sluice_node_connections`: connections open now (client side),
 /// - `sluice_endpoint_state{pool,endpoint}`: 0 down, 1 up, 2 draining, 3 unknown (no probe has answered yet),
+///   4 ejected for what it did to requests,
 /// - `sluice_endpoint_active{pool,endpoint}`: requests (or relayed connections) under way,
 /// - `sluice_endpoint_failures_total{pool,endpoint}`: failed connects and broken exchanges.
 package struct Report: Equatable, Sendable {

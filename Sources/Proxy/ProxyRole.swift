@@ -15,6 +15,7 @@ package final class ProxyRole: DataRole {
     private let mailboxes: [Mailbox<ProxyCommand>]
     private let agent: AgentMailbox
     private let registry = IdentityRegistry()
+    private var outliers: OutlierWatch
     private let sources = SourceTable()
     /// Endpoints that an operator drains; known to the registry or not yet.
     private var draining: [EndpointKey] = []
@@ -35,6 +36,7 @@ package final class ProxyRole: DataRole {
         workers: Int, mailbox: AgentMailbox, handOverPrefix: String?, address: IPEndpoint?, forwarders: [AddressRange]
     ) throws(RoleError) {
         workerCount = workers
+        outliers = OutlierWatch(registry: registry, workers: workers)
         agent = mailbox
         var address = address
         var listeners: [WorkerListeners] = []
@@ -109,6 +111,7 @@ package final class ProxyRole: DataRole {
         for mailbox in mailboxes { mailbox.post(.serve(site)) }
         // Endpoints of this snapshot may be drained by a membership that came first.
         postMembership()
+        outliers.adopt(snapshot, now: Clock.monotonicNanoseconds())
     }
 
     package func reopenLog() { accessLog?.reopen() }
@@ -137,6 +140,26 @@ package final class ProxyRole: DataRole {
         guard let number = registry.knownNumber(of: endpoint) else { return }
         for mailbox in mailboxes { mailbox.post(.health(endpoint: number, isUp: isUp)) }
     }
+
+    package func endpointFailedInARow(_ number: UInt32, now: UInt64) { outliers.failedInARow(number, now: now) }
+
+    package var trustDeadline: UInt64? { outliers.deadline }
+
+    package func reviewTrust(now: UInt64) { outliers.review(now: now) }
+
+    package func takeTrustChanges() -> [TrustChange] {
+        let (verdicts, changes) = outliers.take()
+        for verdict in verdicts {
+            for mailbox in mailboxes {
+                mailbox.post(.trust(endpoint: verdict.endpoint, isEjected: verdict.isEjected))
+            }
+        }
+        return changes
+    }
+
+    package var ejected: Set<EndpointKey> { outliers.ejected }
+
+    package func trustSamples() -> [Sample] { outliers.samples() }
 
     package func requestReport(id: UInt64) {
         for mailbox in mailboxes { mailbox.post(.report(id: id)) }

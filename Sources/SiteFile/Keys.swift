@@ -211,13 +211,16 @@ enum PoolKeys {
         "How endpoints are probed.")
     static let connections = Key(
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
+    static let outlier = Key(
+        "outlier", .section(OutlierKeys.section), stands: "endpoints are not ejected",
+        "When endpoints that fail requests are ejected.")
     static let section = Section(
         "pools.NAME", "",
         keys: [
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
-            connections.declaration,
+            outlier.declaration, connections.declaration,
         ],
-        later: ["hash", "sticky", "outlier", "protocol", "tls", "discover"])
+        later: ["hash", "sticky", "protocol", "tls", "discover"])
 }
 
 enum EndpointKeys {

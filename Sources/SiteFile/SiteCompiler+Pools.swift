@@ -12,6 +12,7 @@ extension SiteCompiler {
         }
         reader.read(PoolKeys.balance, into: &pool.balance)
         pool.health = reader.open(PoolKeys.health).flatMap(compile(health:))
+        pool.outlier = reader.open(PoolKeys.outlier).map(compile(outlier:))
         if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         return pool
     }

@@ -70,6 +70,7 @@ final class SiteCompiler {
         if let node = top[node: SiteKeys.errors] { snapshot.errorPages = errorPages(node) }
         reportUnused(snapshot)
         warnOfUnboundedRelays(snapshot)
+        warnOfOutliersOfRelays(snapshot)
         return snapshot
     }
 

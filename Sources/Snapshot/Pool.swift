@@ -1,3 +1,4 @@
+package import Balancing
 package import EventLoop
 
 /// A named set of endpoints with one balancing policy.
@@ -22,16 +23,19 @@ package struct Pool: Equatable, Sendable {
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
     package var connections: ConnectionLimits
+    /// `outlier`; nil: endpoints are not ejected for what they do to requests.
+    package var outlier: OutlierSettings?
 
     package init(
         name: String, endpoints: [Endpoint], balance: Balance = .roundRobin, health: HealthCheck? = nil,
-        connections: ConnectionLimits = .init()
+        connections: ConnectionLimits = .init(), outlier: OutlierSettings? = nil
     ) {
         self.name = name
         self.endpoints = endpoints
         self.balance = balance
         self.health = health
         self.connections = connections
+        self.outlier = outlier
     }
 }
 

@@ -107,6 +107,7 @@ extension WireWriter {
         }
         write(pool.balance.rawValue)
         write(pool.connections)
+        write(pool.outlier)
         write(pool.health != nil)
         guard let health = pool.health else { return }
         switch health.probe {
@@ -226,6 +227,7 @@ extension WireReader {
         }
         pool.balance = try readCase()
         pool.connections = try readConnectionLimits()
+        pool.outlier = try readOutlier()
         guard try readBool() else { return pool }
         let probe: HealthCheck.Probe
         switch try read(UInt8.self) {

@@ -1,3 +1,4 @@
+import Balancing
 import EventLoop
 import NodeLink
 import Snapshot
@@ -85,7 +86,12 @@ enum Samples {
                     timeout: .milliseconds(100), rise: 1, fall: 5),
                 connections: ConnectionLimits(
                     countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
-                    lifetime: .seconds(3600))),
+                    lifetime: .seconds(3600)),
+                outlier: OutlierSettings(
+                    consecutiveErrors: 7, interval: .seconds(3), ejection: .seconds(4), ejectionMax: .seconds(50),
+                    ejectedPercentMax: 40,
+                    failurePercentage: .init(threshold: 60, endpointsMin: 2, requestsMin: 30),
+                    successRate: .init(deviationsThousandths: 1500, endpointsMin: 4, requestsMin: 20))),
             Pool(
                 name: "db", endpoints: [Endpoint(address: SocketAddress("10.0.0.3:5432")!)],
                 health: HealthCheck(probe: .tcp)),

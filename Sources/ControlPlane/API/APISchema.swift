@@ -42,7 +42,7 @@ enum APISchema {
                     "endpoints": list(
                         object([
                             "address": string, "weight": integer,
-                            "state": oneOf(["up", "draining", "down", "unknown"]),
+                            "state": oneOf(["up", "draining", "ejected", "down", "unknown"]),
                             "requests": integer, "active": integer, "failures": integer, "connections": integer,
                         ])),
                 ])), "unanswered": list(string),

@@ -57,6 +57,7 @@ private struct EndpointStates {
         let said = values[endpoint] ?? []
         if said.contains(1) { return "up" }
         if said.contains(2) { return "draining" }
+        if said.contains(4) { return said.contains(3) ? "unknown" : "ejected" }
         if said.contains(0) { return "down" }
         return "unknown"
     }

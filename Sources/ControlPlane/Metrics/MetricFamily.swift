@@ -25,6 +25,11 @@ struct MetricFamily: Sendable {
             "sluice_malformed_messages_total", .counter,
             "Requests (side client), responses (side endpoint) and PROXY headers (side forwarder) refused for their bytes, by reason."
         ),
+        .init("sluice_endpoint_ejected", .gauge, "Nodes that eject the endpoint now for what it did to requests."),
+        .init("sluice_endpoint_ejections_total", .counter, "Ejections of the endpoint by nodes, by reason."),
+        .init(
+            "sluice_endpoint_ejections_held_total", .counter,
+            "Ejections that `max_ejected` prevented, by the reason that they would have had."),
         .init("sluice_endpoint_failures_total", .counter, "Failed connects and broken exchanges of the endpoint."),
         .init(
             "sluice_endpoint_connections", .gauge,

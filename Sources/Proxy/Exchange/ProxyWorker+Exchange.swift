@@ -151,7 +151,10 @@ extension ProxyWorker {
         }
         unsafe pipes.give(&exchange.pointee.requestPipe)
         unsafe leaveEndpoint(exchange)
-        if failure.isOfEndpoint { unsafe endpoints[Int(number)].failures &+= 1 }
+        if failure.isOfEndpoint {
+            unsafe endpoints[Int(number)].failures &+= 1
+            noteOutcome(of: number, failure, onReusedConnection: wasReused)
+        }
         unsafe exchange.pointee.failureStatus = failure.status
         switch failure {
         case .connect: suspect(number)
@@ -206,6 +209,7 @@ extension ProxyWorker {
     /// The endpoint has done its part: its connection serves others, or ends.
     mutating func freeEndpoint(_ exchange: ExchangePointer) {
         unsafe countAnswer(of: exchange.pointee.endpoint, status: exchange.pointee.status)
+        unsafe noteOutcome(of: exchange.pointee.endpoint, isError: exchange.pointee.status >= 500)
         let connection = unsafe connections[exchange.pointee.connection]
         unsafe exchange.pointee.connection = EndpointConnection.none
         let site = unsafe exchange.pointee.site

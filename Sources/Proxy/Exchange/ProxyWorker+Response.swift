@@ -354,6 +354,7 @@ extension ProxyWorker {
     /// The endpoint closed within a body: the client must see that, too.
     private mutating func endpointCutShort(_ exchange: ExchangePointer) {
         unsafe endpoints[Int(exchange.pointee.endpoint)].failures &+= 1
+        unsafe noteOutcome(of: exchange.pointee.endpoint, isError: true)
         unsafe exchange.pointee.trace.termination = .endpointReset
         unsafe abandon(exchange, status: exchange.pointee.status)
     }

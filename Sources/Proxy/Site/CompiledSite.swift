@@ -21,6 +21,8 @@ final class CompiledSite: @unchecked Sendable {
     let endpoints: [EndpointKey]
     /// By endpoint number.
     let budgets: [UnsafeMutablePointer<EndpointBudget>]
+    /// By endpoint number.
+    let outliers: [CompiledOutlier?]
     let queueNames: [String]
     /// By pool number.
     let poolNames: [String]
@@ -80,6 +82,7 @@ final class CompiledSite: @unchecked Sendable {
             ]))
         endpoints = registry.endpoints
         unsafe budgets = unsafe registry.budgets
+        outliers = CompiledOutlier.table(snapshot, registry, workers: workers)
         queueNames = registry.queueNames
         poolNames = registry.poolNames
         series = registry.series

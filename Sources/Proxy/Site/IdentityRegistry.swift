@@ -12,6 +12,7 @@ final class IdentityRegistry {
 
     private(set) var poolNames: [String] = []
     private var poolNumbers: [String: Int] = [:]
+    private var outlierCounters: [UInt32: UnsafeMutablePointer<OutlierCounters>] = unsafe [:]
 
     /// Pools that have, or had, bounded connections.
     private(set) var queueNames: [String] = []
@@ -56,6 +57,15 @@ final class IdentityRegistry {
         queueNames.append(name)
         unsafe queues[name] = unsafe queue
         return unsafe queue
+    }
+
+    /// Made for the first snapshot whose pool asks for it; lives as long as the process, too.
+    func outlierCounters(of number: UInt32, workers: Int) -> UnsafeMutablePointer<OutlierCounters> {
+        if let counters = unsafe outlierCounters[number] { return unsafe counters }
+        let counters = UnsafeMutablePointer<OutlierCounters>.allocate(capacity: 1)
+        unsafe counters.initialize(to: OutlierCounters(workers: workers))
+        unsafe outlierCounters[number] = unsafe counters
+        return unsafe counters
     }
 
     /// The number of an endpoint that some snapshot has named.

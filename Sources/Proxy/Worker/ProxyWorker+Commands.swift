@@ -15,6 +15,7 @@ extension ProxyWorker {
                 guard Int(endpoint) < endpointCapacity else { continue }
                 unsafe endpoints[Int(endpoint)].isDown = !isUp
                 endpointChanged(endpoint)
+            case .trust(let endpoint, let isEjected): setEjected(endpoint, isEjected)
             case .queueBegan(let number): mark(number)
             case .room(let room): take(room)
             case .report(let id): agent.post(.report(id: id, worker: index, samples: samples()))
@@ -30,6 +31,7 @@ extension ProxyWorker {
     private mutating func serve(_ compiled: CompiledSite) {
         growEndpoints(compiled)
         while listenerClients.count < compiled.listenerNames.count { listenerClients.append(0) }
+        adoptOutliers(compiled)
         growQueues(to: compiled.queueNames.count)
         growPools(to: compiled.poolNames.count)
         endpointKeys = compiled.endpoints

@@ -14,6 +14,8 @@ enum ProxyCommand: Sendable {
     /// Numbers of the endpoints that an operator drains; all others are not drained.
     case membership(version: UInt64, draining: [UInt32])
     case health(endpoint: UInt32, isUp: Bool)
+    /// An endpoint fails real requests, or may be tried again.
+    case trust(endpoint: UInt32, isEjected: Bool)
     case report(id: UInt64)
     /// Another worker's requests wait for a connection of this pool; the number of its queue.
     case queueBegan(Int)

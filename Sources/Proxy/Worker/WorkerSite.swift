@@ -62,9 +62,9 @@ struct PoolState {
     let balance: Pool.Balance
     let connections: CompiledConnections
     private let weights: UnsafeMutablePointer<UInt16>
-    /// Up, not draining and not suspected.
+    /// Up, not draining, not suspected and not ejected.
     private let usable: UnsafeMutablePointer<Bool>
-    /// Up and not draining: the last resort when every endpoint is suspected.
+    /// Up and not draining: the last resort when every endpoint is suspected or ejected.
     private let eligible: UnsafeMutablePointer<Bool>
     private let turns: UnsafeMutablePointer<Int32>
     private let active: UnsafeMutablePointer<UInt32>
@@ -130,7 +130,7 @@ struct PoolState {
 
     private mutating func pick(_ random: inout RandomSource) -> Int? {
         if let index = pickUsable(&random) { return index }
-        // Every endpoint that is up is suspected: better to try one than to refuse.
+        // Every endpoint that is up is suspected or ejected: better to try one than to refuse.
         return unsafe roundRobin.pick(weights: weights, usable: eligible, current: turns, count: count)
     }
 
@@ -170,7 +170,7 @@ struct PoolState {
         return nil
     }
 
-    /// Whether an endpoint is up, not draining and not suspected.
+    /// Whether an endpoint is up, not draining, not suspected and not ejected.
     var hasUsable: Bool {
         for index in 0..<count where unsafe usable[index] { return true }
         return false
@@ -209,6 +209,12 @@ struct EndpointState: BitwiseCopyable {
     var isDraining = false
     /// Connecting failed a moment ago; others are preferred until the timer ends it.
     var isSuspected = false
+    /// It fails real requests; others are preferred until its time is over.
+    var isEjected = false
+    /// nil: its pool doesn't detect outliers.
+    var outlier: UnsafeMutablePointer<OutlierCounters>?
+    /// Failures in a row that the agent is told of; 0: never.
+    var consecutiveErrors: UInt32 = 0
     /// Failed connects and broken exchanges.
     var failures: UInt64 = 0
     /// Requests answered by it, by status; nil before the first.
@@ -217,9 +223,10 @@ struct EndpointState: BitwiseCopyable {
     init(budget: UnsafeMutablePointer<EndpointBudget>) {
         unsafe self.budget = unsafe budget
         unsafe queue = nil
+        unsafe outlier = nil
         unsafe answers = nil
     }
 
     var isEligible: Bool { !isDown && !isDraining }
-    var isUsable: Bool { isEligible && !isSuspected }
+    var isUsable: Bool { isEligible && !isSuspected && !isEjected }
 }
