@@ -128,7 +128,9 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "ProxyTests",
-            dependencies: ["Proxy", "HTTP1", "HTTPMessage", "Balancing", "Snapshot", "NodeAgent", "NodeLink", "EventLoop"],
+            dependencies: [
+                "Proxy", "HTTP1", "HTTPMessage", "Balancing", "Snapshot", "NodeAgent", "NodeLink", "EventLoop",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop"], exclude: ["Golden"],

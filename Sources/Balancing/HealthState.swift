@@ -39,6 +39,9 @@ package struct HealthState: Equatable, BitwiseCopyable, Sendable {
         status != .down
     }
 
+    /// The next probes decide: none has yet, or the last one spoke against `status`.
+    package var isChanging: Bool { status == .unknown || contrary > 0 }
+
     package mutating func probePassed() -> Transition {
         switch status {
         case .unknown:

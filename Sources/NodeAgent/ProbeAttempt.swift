@@ -27,6 +27,9 @@ final class ProbeAttempt {
         return readiness.isReadable ? receive() : nil
     }
 
+    /// Looks once more, without being told that there is something.
+    func advance() -> ProbeResult? { exchange.isConnected ? send() ?? receive() : nil }
+
     private func send() -> ProbeResult? {
         while !exchange.unsent.isEmpty {
             let transfer = unsafe exchange.unsent.withUnsafeBufferPointer { bytes in

@@ -11,6 +11,9 @@ import Telemetry
 package struct Prober: ~Copyable {
     /// Probes under way at most; more wait in line, so that thousands of endpoints need few descriptors.
     package static let probesMax = 256
+    /// A timeout that is acted on later than this says more of this host (suspended, starved of CPU, busy with a large
+    /// snapshot) than of the endpoint: the wheel is at most 17 ms late by itself.
+    package static let latenessMax: UInt64 = 100_000_000
     /// Shortest interval and timeout that is kept to; the site file's own bounds are above it.
     private static let nanosecondsMin: UInt64 = 10_000_000
 
@@ -22,7 +25,9 @@ package struct Prober: ~Copyable {
         var isQueued = false
         /// When the last probe began: the interval counts from there.
         var startedAt: UInt64 = 0
-        /// The last probe couldn't be made; logged once.
+        /// When the probe under way is given up.
+        var timeoutAt: UInt64 = 0
+        /// The last probe couldn't be made, or came too late; logged once.
         var isInconclusive = false
 
         init(_ key: EndpointKey, _ check: HealthCheck) {
@@ -48,6 +53,11 @@ package struct Prober: ~Copyable {
     package func status(of endpoint: EndpointKey) -> HealthState.Status {
         guard let slot = slots[endpoint], let target = targets[Int(slot)] else { return .unknown }
         return target.health.status
+    }
+
+    /// When its last probe began; nil for an endpoint that isn't probed.
+    package func startedAt(of endpoint: EndpointKey) -> UInt64? {
+        slots[endpoint].flatMap { targets[Int($0)]?.startedAt }
     }
 
     /// Endpoints that are down now.
@@ -103,11 +113,18 @@ package struct Prober: ~Copyable {
     package mutating func timerFired(slot: UInt32, in loop: inout AgentLoop) {
         guard let target = targets[Int(slot)] else { return }
         if let attempt = target.attempt {
-            finish(slot, target, attempt.exchange.timedOut(), in: &loop)
+            finish(slot, target, timedOut(target, attempt, now: loop.now), in: &loop)
         } else {
             enqueue(slot, target)
         }
         startQueued(in: &loop)
+    }
+
+    /// An answer that has come by now counts, whoever was late; without one, only a timeout that is looked at in time does.
+    private func timedOut(_ target: Target, _ attempt: ProbeAttempt, now: UInt64) -> ProbeResult {
+        if let result = attempt.advance() { return result }
+        let lateness = now > target.timeoutAt ? now - target.timeoutAt : 0
+        return lateness > Prober.latenessMax ? .late : attempt.exchange.timedOut()
     }
 
     package mutating func ready(_ token: Token, _ readiness: Readiness, in loop: inout AgentLoop) {
@@ -164,8 +181,8 @@ package struct Prober: ~Copyable {
         try loop.poller.add(attempt.socket.rawValue, token, .stream)
         target.attempt = attempt
         underWay += 1
-        loop.timers.set(
-            AgentLoop.Timer.firstProbe + slot, at: loop.now + Prober.nanoseconds(target.check.timeout))
+        target.timeoutAt = loop.now + Prober.nanoseconds(target.check.timeout)
+        loop.timers.set(AgentLoop.Timer.firstProbe + slot, at: target.timeoutAt)
     }
 
     private mutating func finish(
@@ -175,7 +192,7 @@ package struct Prober: ~Copyable {
             target.attempt = nil
             underWay -= 1
         }
-        schedule(slot, target, in: &loop)
+        defer { schedule(slot, target, in: &loop) }
         switch result {
         case .passed:
             target.isInconclusive = false
@@ -188,18 +205,22 @@ package struct Prober: ~Copyable {
                 changes.append(HealthChange(endpoint: target.key, cause: .probesFail(failure)))
             }
         case .inconclusive(let code):
-            if !target.isInconclusive {
-                let error = SocketError(call: "connect", code: code)
-                Log.warning("health", "\(target.key.pool)/\(target.key.address) can't be probed: \(error)")
-            }
-            target.isInconclusive = true
+            let error = SocketError(call: "connect", code: code)
+            noteInconclusive(target, "can't be probed: \(error)")
+        case .late: noteInconclusive(target, "was probed too late for a result: this host is overloaded")
         }
     }
 
-    /// The next probe begins an interval after the last one began, 10 % sooner or later at most, so that many nodes
+    private func noteInconclusive(_ target: Target, _ what: String) {
+        if !target.isInconclusive { Log.warning("health", "\(target.key.pool)/\(target.key.address) \(what)") }
+        target.isInconclusive = true
+    }
+
+    /// The next probe begins an interval (the fast one while the state is changing) after the last one began, 10 % sooner or later at most, so that many nodes
     /// don't probe in step.
     private mutating func schedule(_ slot: UInt32, _ target: Target, in loop: inout AgentLoop) {
-        let interval = Prober.nanoseconds(target.check.interval)
+        let isChanging = target.health.isChanging
+        let interval = Prober.nanoseconds(isChanging ? target.check.fastInterval : target.check.interval)
         let spread = interval / 5
         let jitter = UInt64(random.next(below: UInt32(clamping: spread / 1000))) * 1000
         loop.timers.set(

@@ -21,7 +21,9 @@ extension Form where Value == Int {
         return .scalar("a number from \(low) to \(high) with up to three decimals", render: { render(thousandths: $0) })
         { text in
             let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let whole = decimal(String(parts[0])), whole >= 0, whole <= range.upperBound / 1000 else { return nil }
+            guard let whole = decimal(String(parts[0])), whole >= 0, whole <= range.upperBound / 1000 else {
+                return nil
+            }
             var decimals = 0
             if parts.count == 2 {
                 guard (1...3).contains(parts[1].count), parts[1].utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {

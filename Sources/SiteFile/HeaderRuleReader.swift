@@ -50,6 +50,11 @@ struct HeaderRuleReader {
         }
     }
 
+    /// A map from field names to values without variables.
+    func constants(_ node: YAMLNode, _ key: Key<YAMLNode>) -> [(name: String, value: String)] {
+        entries(node, key).compactMap { entry in text(entry.value, of: entry.key).map { (entry.key, $0) } }
+    }
+
     private func removals(_ reader: SectionReader) -> [String] {
         guard let node = reader[node: HeaderKeys.remove], reader.read(HeaderKeys.remove) != nil else { return [] }
         let nodes: [YAMLNode] = if case .list(let list) = node.content { list } else { [node] }
@@ -110,6 +115,12 @@ struct HeaderRuleReader {
 
     /// - Returns: nil after an error was reported.
     private func value(_ node: YAMLNode, of name: String) -> [ValuePart]? {
+        guard let text = text(node, of: name) else { return nil }
+        return TemplateReader(hasResponse: message == .response, diagnostics: diagnostics).read(text, node.mark)
+    }
+
+    /// - Returns: nil after an error was reported.
+    private func text(_ node: YAMLNode, of name: String) -> String? {
         guard let text = node.text else {
             Field(key: name, diagnostics: diagnostics).refuse(
                 node, takes: "text or a number", hint: node.isNull ? "write \"\" for an empty value" : nil)
@@ -129,6 +140,6 @@ struct HeaderRuleReader {
             diagnostics.error(node.mark, "\(text.quoted) is no field value", hint: hint)
             return nil
         }
-        return TemplateReader(hasResponse: message == .response, diagnostics: diagnostics).read(text, node.mark)
+        return text
     }
 }

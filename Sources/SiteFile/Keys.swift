@@ -234,36 +234,6 @@ enum EndpointKeys {
         keys: [address.declaration, weight.declaration], later: ["backup"])
 }
 
-enum HealthKeys {
-    private static let standard = HealthCheck(probe: .tcp)
-    static let path = Key(
-        "path", .path, stands: "required, or `tcp`", "Probe with `GET` of this path over HTTP/1.1.")
-    static let expect = Key(
-        "expect", .oneOrMore(.statusRange, each: "status"), default: [200...399],
-        "Statuses that pass, of a probe with `path`.")
-    static let tcp = Key("tcp", .truth, default: false, "Probe by connecting only.")
-    static let interval = Key(
-        "interval", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.interval,
-        "From the start of one probe to the start of the next.")
-    static let timeout = Key(
-        "timeout", .duration(.milliseconds(10) ... .seconds(300)),
-        stands: "`\(Form<Duration>.render(standard.timeout))`, or `interval` where that is shorter",
-        "For one probe, connecting included; at most `interval`.")
-    static let rise = Key(
-        "rise", .integer(1...100), default: standard.rise,
-        "Probes passed in a row until an endpoint that is down is up.")
-    static let fall = Key(
-        "fall", .integer(1...100), default: standard.fall,
-        "Probes failed in a row until an endpoint that is up is down.")
-    static let section = Section(
-        "pools.NAME.health", "",
-        keys: [
-            path.declaration, expect.declaration, tcp.declaration, interval.declaration, timeout.declaration,
-            rise.declaration, fall.declaration,
-        ],
-        later: ["grpc", "slow_start"])
-}
-
 enum ConnectionsKeys {
     private static let standard = ConnectionLimits()
     static let max = Key(

@@ -77,45 +77,4 @@ extension SiteCompiler {
             (names.addresses(of: name, port: port, at: mark, diagnostics) ?? []).map { .ip($0) }
         }
     }
-
-    private func compile(health reader: SectionReader) -> HealthCheck? {
-        var health = HealthCheck(probe: .tcp)
-        reader.read(HealthKeys.interval, into: &health.interval)
-        reader.read(HealthKeys.rise, into: &health.rise)
-        reader.read(HealthKeys.fall, into: &health.fall)
-        if let timeout = reader.read(HealthKeys.timeout) {
-            health.timeout = timeout
-            if timeout > health.interval {
-                diagnostics.warning(
-                    reader[node: HealthKeys.timeout]?.mark ?? reader.mark,
-                    "\"timeout\" (\(Form<Duration>.render(timeout))) is longer than \"interval\" (\(Form<Duration>.render(health.interval)))",
-                    hint: "a probe that takes longer than the interval delays the next one")
-            }
-        } else {
-            health.timeout = min(health.timeout, health.interval)
-        }
-        let path = reader.read(HealthKeys.path)
-        let expect = reader.read(HealthKeys.expect) ?? [200...399]
-        let isTCP = reader.read(HealthKeys.tcp) ?? false
-        switch (reader.has(HealthKeys.path), isTCP) {
-        case (true, true):
-            diagnostics.error(
-                reader.mark(of: HealthKeys.tcp), "a health check has either `path` or `tcp: true`",
-                hint: "a probe with `path` connects as well")
-        case (false, false):
-            if !reader.has(HealthKeys.tcp) || reader[node: HealthKeys.tcp]?.truth == false {
-                diagnostics.error(
-                    reader.mark, "a health check needs `path` or `tcp: true`", hint: "as in `health: {path: /healthz}`")
-            }
-        case (true, false):
-            health.probe = .http(path: path ?? "/", expect: expect)
-        case (false, true):
-            if reader.has(HealthKeys.expect) {
-                diagnostics.error(
-                    reader.mark(of: HealthKeys.expect), "a probe by connecting has no status to expect",
-                    hint: "use `path` instead of `tcp`")
-            }
-        }
-        return health
-    }
 }

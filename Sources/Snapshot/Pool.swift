@@ -75,32 +75,3 @@ package struct Endpoint: Equatable, Sendable {
         self.weight = weight
     }
 }
-
-/// `health`: how an endpoint is probed.
-package struct HealthCheck: Equatable, Sendable {
-    package enum Probe: Equatable, Sendable {
-        /// `tcp: true`: connecting is enough.
-        case tcp
-        /// `path`: `GET` over HTTP/1.1; the status must lie in one of the ranges.
-        case http(path: String, expect: [ClosedRange<Int>])
-    }
-    package var probe: Probe
-    /// From the start of one probe to the start of the next.
-    package var interval: Duration
-    /// For one probe, connect included.
-    package var timeout: Duration
-    /// Passed probes in a row until a `down` endpoint is `up`.
-    package var rise: Int
-    /// Failed probes in a row until an `up` endpoint is `down`.
-    package var fall: Int
-
-    package init(
-        probe: Probe, interval: Duration = .seconds(2), timeout: Duration = .seconds(1), rise: Int = 2, fall: Int = 3
-    ) {
-        self.probe = probe
-        self.interval = interval
-        self.timeout = timeout
-        self.rise = rise
-        self.fall = fall
-    }
-}

@@ -108,22 +108,7 @@ extension WireWriter {
         write(pool.balance.rawValue)
         write(pool.connections)
         write(pool.outlier)
-        write(pool.health != nil)
-        guard let health = pool.health else { return }
-        switch health.probe {
-        case .tcp: write(UInt8(0))
-        case .http(let path, let expect):
-            write(UInt8(1))
-            write(path)
-            write(list: expect) { out, range in
-                out.write(UInt16(range.lowerBound))
-                out.write(UInt16(range.upperBound))
-            }
-        }
-        write(health.interval)
-        write(health.timeout)
-        write(UInt32(health.rise))
-        write(UInt32(health.fall))
+        write(pool.health)
     }
 
     /// 0 stands for no bound.
@@ -228,23 +213,7 @@ extension WireReader {
         pool.balance = try readCase()
         pool.connections = try readConnectionLimits()
         pool.outlier = try readOutlier()
-        guard try readBool() else { return pool }
-        let probe: HealthCheck.Probe
-        switch try read(UInt8.self) {
-        case 0: probe = .tcp
-        case 1:
-            let path = try readString()
-            let expect = try readList { (reader) throws(WireError) -> ClosedRange<Int> in
-                let (low, high) = (Int(try reader.read(UInt16.self)), Int(try reader.read(UInt16.self)))
-                guard low <= high else { throw .invalid("status range") }
-                return low...high
-            }
-            probe = .http(path: path, expect: expect)
-        default: throw .invalid("probe")
-        }
-        pool.health = HealthCheck(
-            probe: probe, interval: try readDuration(), timeout: try readDuration(),
-            rise: Int(try read(UInt32.self)), fall: Int(try read(UInt32.self)))
+        pool.health = try readHealth()
         return pool
     }
 

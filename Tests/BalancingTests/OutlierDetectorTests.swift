@@ -71,7 +71,8 @@ struct OutlierDetectorTests {
         #expect(detector.failedInARow(101, now: 1)?.kind == .held(.consecutiveErrors))
         let changes = detector.review(counts: alike(0, 0), now: 30 * Self.second)
         #expect(changes.contains(.init(endpoint: 100, kind: .returned)))
-        #expect(detector.failedInARow(101, now: 30 * Self.second + 1).map { isEjection($0, .consecutiveErrors) } == true)
+        #expect(
+            detector.failedInARow(101, now: 30 * Self.second + 1).map { isEjection($0, .consecutiveErrors) } == true)
     }
 
     // MARK: time

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestKit
 import Testing
 
@@ -168,6 +169,37 @@ extension IntegrationTests {
                 try waitForState("up", of: b, in: site)
                 try a.start()
                 try waitForState("up", of: a, in: site)
+            }
+        }
+
+        @Test("a probe has its method, fields and expected text from the site")
+        func probeRequest() throws {
+            try Lab.run { lab in
+                let body = Mutex("all well")
+                let app = try lab.http { request in
+                    guard request.head.target == "/up" else { return .response("app") }
+                    return .response(body.withLock { $0 })
+                }
+                let port = try Ports.unused()
+                let site = try lab.site(
+                    SiteText.http(
+                        port, to: [app.address], nodes: 1,
+                        pool: "health: {path: /up, method: OPTIONS, headers: {Host: shop.example, X-Token: t}, "
+                            + "expect_body: well, interval: 100ms, rise: 1, fall: 1}"))
+                func holds(_ state: String) throws {
+                    try Eventually.holds("the endpoint to be \(state)", every: .milliseconds(30)) {
+                        try site.control.endpoint("app", app.address)?["state"]?.text == state
+                    }
+                }
+                try holds("up")
+                let probe = try #require(app.requests(for: "/up").first)
+                #expect(probe.head.method == "OPTIONS")
+                #expect(probe.head["Host"] == "shop.example" && probe.head["X-Token"] == "t")
+                body.withLock { $0 = "maintenance" }
+                try holds("down")
+                #expect(site.log.contains("app/\(app.address) is down: answer without the expected text"))
+                body.withLock { $0 = "well again" }
+                try holds("up")
             }
         }
 

@@ -24,7 +24,7 @@ private final class Mood: Sendable {
 extension IntegrationTests {
     @Suite("Outliers")
     struct OutlierTests {
-        @Test("an endpoint that answers 500 is ejected after as many as the site says, though its probes pass; then let back")
+        @Test("an endpoint that answers 500 is ejected though its probes pass, and let back in time")
         func consecutiveErrors() throws {
             try Lab.run { lab in
                 let mood = Mood()
@@ -92,7 +92,7 @@ extension IntegrationTests {
             }
         }
 
-        @Test("an endpoint that fails most of its requests, but never many in a row, is ejected by its failure percentage")
+        @Test("an endpoint that fails most requests, but never many in a row, is ejected by percentage")
         func failurePercentage() throws {
             try Lab.run { lab in
                 let counter = Mutex(0)

@@ -37,6 +37,58 @@ struct ProbeExchangeTests {
         #expect(String(decoding: exchange.unsent, as: UTF8.self) == text)
     }
 
+    @Test("http: method and fields are the site's; a Host or User-Agent of its own replaces ours")
+    func fields() {
+        let probe = HTTPProbe(
+            method: "HEAD", path: "/up?full=1",
+            fields: [.init(name: "host", value: "shop.example"), .init(name: "X-Token", value: "t")],
+            expect: [200...200])
+        let exchange = ProbeExchange(.http(probe), to: Self.endpoint)
+        #expect(
+            String(decoding: exchange.unsent, as: UTF8.self)
+                == "HEAD /up?full=1 HTTP/1.1\r\nUser-Agent: sluice-health\r\nhost: shop.example\r\nX-Token: t\r\n"
+                + "Connection: close\r\n\r\n")
+        let post = ProbeExchange(.http(HTTPProbe(method: "POST", path: "/", expect: [])), to: Self.endpoint)
+        #expect(String(decoding: post.unsent, as: UTF8.self).contains("\r\nContent-Length: 0\r\n"))
+    }
+
+    @Test(
+        "http: an expected text is looked for in the body, however it is framed",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell", .passed),
+            ("HTTP/1.1 200 OK\r\n\r\nall is well here", .passed),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwe\r\n2;x=y\r\nll\r\n0\r\n\r\n", .passed),
+            ("HTTP/1.1 200 OK\r\nX-State: well\r\nContent-Length: 3\r\n\r\nill", .failed(.body)),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", .failed(.body)),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nill\r\n0\r\n\r\n", .failed(.body)),
+            ("HTTP/1.1 200 OK\r\n\r\nwel", .failed(.body)), ("HTTP/1.1 200 OK\r\nX: y\r\n", .failed(.closed)),
+            ("HTTP/1.1 503 No\r\n\r\nwell", .failed(.status(503))),
+        ] as [(String, ProbeResult)])
+    func body(answer: String, expected: ProbeResult) {
+        let probe = HTTPProbe(path: "/", expect: [200...200], body: "well")
+        // Whole, and byte by byte.
+        for size in [answer.utf8.count, 1] {
+            var exchange = ProbeExchange(.http(probe), to: Self.endpoint)
+            _ = exchange.connected()
+            var (result, rest): (ProbeResult?, ArraySlice<UInt8>) = (nil, Array(answer.utf8)[...])
+            while result == nil, !rest.isEmpty {
+                result = exchange.received(rest.prefix(size))
+                rest = rest.dropFirst(size)
+            }
+            #expect(result ?? exchange.ended() == expected, "in pieces of \(size)")
+        }
+    }
+
+    @Test("http: the expected text is looked for in so many bytes", arguments: [-1, 0, 1])
+    func bodyBound(beyond: Int) {
+        var exchange = ProbeExchange(
+            .http(HTTPProbe(path: "/", expect: [200...200], body: "well")), to: Self.endpoint)
+        _ = exchange.connected()
+        let filler = String(repeating: "x", count: HTTPProbe.bodyBytesMax - 4 + beyond)
+        let result = exchange.received(Array("HTTP/1.1 200 OK\r\n\r\n\(filler)well".utf8)[...])
+        #expect(result == (beyond <= 0 ? .passed : .failed(.body)))
+    }
+
     @Test("http: the request goes out piece by piece")
     func pieces() {
         var exchange = http()

@@ -28,6 +28,25 @@ private final class ProberBench {
         }
     }
 
+    /// Waits for events, with the clock left alone.
+    func handleEvents() {
+        let count = loop.poller.wait(timeoutMilliseconds: 10_000)
+        for index in 0..<count {
+            let (token, readiness) = loop.poller.event(at: index)
+            prober.ready(token, readiness, in: &loop)
+        }
+        changes += prober.takeChanges()
+    }
+
+    /// A turn in which nothing has come and only time has passed.
+    func timePasses(until now: UInt64) {
+        loop.now = now
+        while let timer = loop.timers.popExpired(now: loop.now) {
+            prober.timerFired(slot: timer - AgentLoop.Timer.firstProbe, in: &loop)
+        }
+        changes += prober.takeChanges()
+    }
+
     /// What `NodeAgent` does in one turn.
     func turn(timeoutMilliseconds: CInt) {
         let count = loop.poller.wait(timeoutMilliseconds: timeoutMilliseconds)
@@ -132,6 +151,56 @@ struct ProberTests {
         try bench.run("down") { $0.prober.status(of: key) == .down }
         #expect(bench.changes.map(\.cause) == [.probesFail(.answerTimedOut)])
         #expect(Clock.monotonicNanoseconds() - began >= 60_000_000)
+    }
+
+    @Test("a timeout that is looked at too late says nothing of the endpoint", arguments: [0, 1] as [UInt64])
+    func lateTimeout(beyond: UInt64) throws {
+        let bench = try ProberBench()
+        let endpoint = try LoopbackEndpoint()
+        let key = EndpointKey(pool: "app", address: .ip(endpoint.address))
+        let timeout: UInt64 = 60_000_000
+        bench.update([(key, check(http, interval: .seconds(1000), timeout: .milliseconds(60)))])
+        // Connected, and the request is on its way.
+        bench.turn(timeoutMilliseconds: 10)
+        let started = bench.prober.startedAt(of: key)!
+        bench.timePasses(until: started + timeout + Prober.latenessMax + beyond)
+        #expect(bench.prober.status(of: key) == (beyond > 0 ? .unknown : .down))
+        #expect(bench.changes.isEmpty == (beyond > 0))
+        #expect(bench.prober.underWay == 0)
+    }
+
+    @Test("an answer that has come counts, however late it is looked at")
+    func lateAnswer() throws {
+        let bench = try ProberBench()
+        let endpoint = try LoopbackEndpoint()
+        let key = EndpointKey(pool: "app", address: .ip(endpoint.address))
+        bench.update([(key, check(http, interval: .seconds(1000), timeout: .milliseconds(60)))])
+        bench.turn(timeoutMilliseconds: 10)
+        try endpoint.answer("HTTP/1.1 200 OK\r\n\r\n")
+        bench.timePasses(until: bench.loop.now + 3_600_000_000_000)
+        #expect(bench.prober.status(of: key) == .up)
+    }
+
+    @Test("the next probe comes soon while the state is changing, and an interval later otherwise")
+    func fastInterval() throws {
+        let bench = try ProberBench()
+        let first = try LoopbackEndpoint()
+        let address = first.address
+        var endpoint: LoopbackEndpoint? = consume first
+        let key = EndpointKey(pool: "app", address: .ip(address))
+        var check = check(interval: .seconds(1000), rise: 2, fall: 2)
+        check.fastInterval = .milliseconds(200)
+        func wait() -> CInt { bench.loop.timers.millisecondsUntilNext(now: bench.loop.now) }
+        bench.update([(key, check)])
+        try bench.run("up") { $0.prober.status(of: key) == .up }
+        #expect(wait() > 800_000, "a stable endpoint waits for its interval, less 10 % at most: \(wait())")
+        endpoint = nil
+        bench.timePasses(until: bench.loop.now + 1_200_000_000_000)
+        // The refusal may have come with the connect, or comes with the next event.
+        if bench.prober.underWay > 0 { bench.handleEvents() }
+        #expect(bench.prober.status(of: key) == .up)
+        #expect(wait() <= 220 + 17, "one failure of two: \(wait())")
+        _ = consume endpoint
     }
 
     @Test("an endpoint kept over a change keeps its state; one that goes while down is called up")

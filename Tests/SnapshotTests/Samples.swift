@@ -82,8 +82,12 @@ enum Samples {
                 ],
                 balance: .leastRequest,
                 health: HealthCheck(
-                    probe: .http(path: "/healthz", expect: [200...299, 404...404]), interval: .seconds(5),
-                    timeout: .milliseconds(100), rise: 1, fall: 5),
+                    probe: .http(
+                        HTTPProbe(
+                            method: "OPTIONS", path: "/healthz",
+                            fields: [.init(name: "Host", value: "a.example"), .init(name: "X-Empty", value: "")],
+                            expect: [200...299, 404...404], body: "gut: jä")), interval: .seconds(5),
+                    timeout: .milliseconds(100), rise: 1, fall: 5, fastInterval: .milliseconds(300)),
                 connections: ConnectionLimits(
                     countMax: 256, queueCountMax: 10, queueTimeout: .milliseconds(750), idleTimeout: .seconds(4),
                     lifetime: .seconds(3600)),
