@@ -61,7 +61,7 @@ def command(scenario, port, seconds, cpus=None, hosts=0, log=None):
     if scenario.new_connections:
         words += ["--header", "Connection: close"]
     scheme = "https" if scenario.kind == "https" else "http"
-    return words + [f"{scheme}://127.0.0.1:{port}{scenario.path}", "--", str(hosts)]
+    return words + [f"{scheme}://127.0.0.1:{port}{scenario.path}", "--", str(hosts), str(scenario.pause_ms)]
 
 
 def h2load_report(text, log, seconds):

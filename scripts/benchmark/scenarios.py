@@ -17,6 +17,7 @@ class Scenario:
     streams: int = 0  # of each connection at once, by HTTP/2 with prior knowledge; 0: HTTP/1.1
     routes: int = 1  # of the site, by host and path; requests go to all of its hosts in turn
     slow_ms: int = 0  # of four endpoints one takes so long for each answer; 0: one endpoint
+    pause_ms: int = 0  # a connection waits that long on average between a response and its next request
     systems: tuple = ()  # only these; empty: all that are of the scenario's kind
 
     @property
@@ -48,6 +49,7 @@ ALL = [
              systems=("sluice", "sluice-1-route")),
     Scenario("http-128-routes-10k", "HTTP keep-alive, 128 B, 10,000 routes by host and path", "http", 128, 64,
              routes=10_000, systems=("sluice", "sluice-10-routes")),
+    Scenario("http-128-part-load", "HTTP keep-alive, 128 B, 1 to 3 ms between requests", "http", 128, 64, pause_ms=2),
     Scenario("http-1k", "HTTP keep-alive, 1 KiB", "http", KIB, 64),
     Scenario("http-slow-endpoint", "HTTP keep-alive, 128 B, four endpoints, one of them takes 200 ms", "http", 128, 64,
              slow_ms=200, systems=("sluice", "sluice-round-robin", "haproxy", "nginx")),

@@ -1,6 +1,11 @@
--- Behind `--` on the command line: how many hosts the requests go to in turn; 0: wrk's own one.
+-- Behind `--` on the command line: how many hosts the requests go to in turn (0: wrk's own one), and how many
+-- milliseconds a connection waits on average before it asks again (0: it doesn't wait).
 function init(args)
-    local hosts = tonumber(args[1] or 0)
+    local hosts, pause = tonumber(args[1] or 0), tonumber(args[2] or 0)
+    if pause > 0 then
+        -- By chance, so that connections don't ask all at once.
+        function delay() return math.random(1, 2 * pause - 1) end
+    end
     if hosts == 0 then return end
     local requests = {}
     for number = 0, hosts - 1 do

@@ -8,7 +8,7 @@ struct PoolState {
     /// Numbers, by index in the pool.
     let endpoints: UnsafeMutablePointer<UInt32>
     let count: Int
-    /// Identity across revisions: index of the worker's `poolActive`.
+    /// Identity across revisions: index of the worker's `poolFigures`.
     let number: Int
     let connections: CompiledConnections
     let hashKey: CompiledHashKey?

@@ -12,16 +12,17 @@ typealias StreamPointer = UnsafeMutablePointer<ClientStream>
 ///     preface ──▶ session ──▶ … ──GOAWAY, idle, drained──▶ frames sent ──▶ lingering
 ///                    └── broken, abuse ──▶ closed
 extension ProxyWorker {
-    /// What a client with prior knowledge begins with (RFC 9113 §3.4), as far as HTTP/1.1's parser needs to see it.
-    private static let prefaceLine: StaticString = "PRI * HTTP/2.0\r\n"
+    /// What a client with prior knowledge begins with (RFC 9113 §3.4).
+    private static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    /// As far as HTTP/1.1's parser needs to see it to refuse its version.
+    private static let prefaceLineBytes = 16
 
-    /// Whether a head that is none of HTTP/1.1's is the preface of HTTP/2.
+    /// Whether a head that is none of HTTP/1.1's is the preface of HTTP/2, as far as it has come.
     func isPreface(_ client: ClientPointer) -> Bool {
-        let line = ProxyWorker.prefaceLine
-        guard unsafe client.pointee.requests == 0 && client.pointee.input.count >= line.utf8CodeUnitCount else {
-            return false
-        }
-        return unsafe memcmp(client.pointee.input.bytes, line.utf8Start, line.utf8CodeUnitCount) == 0
+        let count = unsafe client.pointee.input.count
+        guard unsafe client.pointee.requests == 0 && count >= ProxyWorker.prefaceLineBytes else { return false }
+        let preface = ProxyWorker.preface
+        return unsafe memcmp(client.pointee.input.bytes, preface.utf8Start, min(count, preface.utf8CodeUnitCount)) == 0
     }
 
     /// The connection speaks HTTP/2 from its first byte on, which is at the front of the client's input if it has come.

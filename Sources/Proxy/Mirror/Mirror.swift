@@ -40,7 +40,7 @@ struct Mirror: BitwiseCopyable {
     var bodyBytes: UInt64 = 0
 
     var connection = EndpointConnection.none
-    /// The number and pool index of its endpoint, once there is one.
+    /// The number of its endpoint, once there is one.
     var endpoint = EndpointConnection.none
     /// The head of the answer has come.
     var hasHead = false
