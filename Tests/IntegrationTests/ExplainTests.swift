@@ -158,7 +158,7 @@ extension IntegrationTests {
                     ["explain", "GET", "http://shop.example:\(web)/api/x", "-H", "X-Beta: 1", "-H", "X-Two: 2"])
                 #expect(shown.exitCode == 0)
                 for line in [
-                    "listener  web (revision 1)", "route     beta", "pool      next (round-robin, 25% of the requests)",
+                    "listener  web (revision 1)", "route     beta", "pool      next (peak-ewma, 25% of the requests)",
                     "            \(next.address) weight 1, ", "sends     GET /x HTTP/1.1", "            X-Two: 2",
                 ] { #expect(shown.text.contains(line), "\(line)\n\(shown.text)") }
                 let json = try site.command.run(["explain", "GET", "/old", "--listener", "web", "--json"])
