@@ -243,7 +243,7 @@ extension IntegrationTests {
                       - {match: {path: {prefix: /share/}}, to: app, retry: {on: [503], budget: 50%}}
                       - {to: app, retry: {attempts: 1}}
                     pools:
-                      app: {endpoints: ["\(good.address)", "\(bad.address)"]}
+                      app: {endpoints: ["\(good.address)", "\(bad.address)"], balance: round-robin}
                     """)
                 // Those that get the failing endpoint are answered; the others stay.
                 var held: [HTTPConnection] = []
