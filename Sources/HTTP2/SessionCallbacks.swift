@@ -37,6 +37,7 @@ enum SessionCallbacks {
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
         // `SessionLimits.continuationsMax` decides: the library counts a frame again for each read that it comes in.
         unsafe nghttp2_option_set_max_continuations(options, 1 << 16)
+        unsafe nghttp2_option_set_max_outbound_ack(options, SessionLimits.unreadAnswersMax)
         return unsafe options!
     }()
 }

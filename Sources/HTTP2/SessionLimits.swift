@@ -25,6 +25,9 @@ package struct SessionLimits: BitwiseCopyable, Sendable {
     /// PING, PRIORITY, WINDOW_UPDATE. Each DATA frame that we send allows two more: peers answer data
     /// with updates of both windows, or measure the path by pings.
     package var control = FrameRate(burst: 1024, perSecond: 128)
+    /// Acknowledgements of PING and SETTINGS that wait because the peer doesn't read. More than `control` and `settings` let
+    /// through at once, so that a flood is counted as what it is however many frames come in one read.
+    package static let unreadAnswersMax = 2048
     /// DATA frames without bytes that don't end their stream.
     package var emptyData = FrameRate(burst: 64, perSecond: 8)
 

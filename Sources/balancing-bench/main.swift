@@ -2,6 +2,7 @@ import Balancing
 import Glibc
 
 // What a pick costs: nanoseconds, the least of several rounds. `scripts/bench-pick` builds and runs it.
+// `balancing-bench POLICY ENDPOINTS PICKS` only makes so many picks: `scripts/costs` counts their instructions.
 //
 // Loads are spread over latencies and requests under way, as in a pool at work; picks go on from one another, so that what
 // is measured is the time of one and not of several at once.
@@ -28,7 +29,8 @@ func leastOfRounds(_ rounds: Int, per count: Int, _ body: () -> Void) -> Double 
 /// What the compiler must not leave out.
 nonisolated(unsafe) var sink: UInt64 = 0
 
-func measurePick(_ policy: BalancePolicy, _ count: Int, weighted: Bool) -> Measurement {
+/// A pool at work, whose picks `body` makes: it gets how many and makes them.
+func withPool(_ policy: BalancePolicy, _ count: Int, weighted: Bool, _ body: (_ picking: (Int) -> Void) -> Void) {
     let members = (0..<count).map { index in
         PoolMember(name: "10.0.0.\(index):80", number: UInt32(index), weight: weighted ? UInt16(index % 16 + 1) : 1)
     }
@@ -44,8 +46,7 @@ func measurePick(_ policy: BalancePolicy, _ count: Int, weighted: Bool) -> Measu
         unsafe loads[index].observe(nanoseconds: UInt64(random.next(below: 50_000_000)), now: now)
         unsafe loads[index].active = random.next(below: 4)
     }
-    let picks = 200_000
-    let nanoseconds = leastOfRounds(7, per: picks) {
+    body { picks in
         var key: UInt64 = 1
         for _ in 0..<picks {
             let number = unsafe balancer.pick(
@@ -53,6 +54,14 @@ func measurePick(_ policy: BalancePolicy, _ count: Int, weighted: Bool) -> Measu
             key = key &+ UInt64(number ?? 0) &+ 1
         }
         unsafe sink &+= key
+    }
+}
+
+func measurePick(_ policy: BalancePolicy, _ count: Int, weighted: Bool) -> Measurement {
+    let picks = 200_000
+    var nanoseconds = 0.0
+    withPool(policy, count, weighted: weighted) { picking in
+        nanoseconds = leastOfRounds(7, per: picks) { picking(picks) }
     }
     return Measurement(
         name: "\(policy.name)\(weighted ? ", 16 weights" : "")", count: count, nanoseconds: nanoseconds,
@@ -95,6 +104,18 @@ func measureRefresh(_ count: Int) -> Measurement {
 
 func padded(_ text: String, to width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
+}
+
+let words = CommandLine.arguments.dropFirst()
+if words.count == 3 {
+    guard let policy = BalancePolicy.allCases.first(where: { $0.name == words[1] }), let count = Int(words[2]),
+        let picks = Int(words[3])
+    else {
+        print("usage: balancing-bench [POLICY ENDPOINTS PICKS]")
+        exit(2)
+    }
+    withPool(policy, count, weighted: false) { picking in picking(picks) }
+    exit(0)
 }
 
 var measurements: [Measurement] = []

@@ -286,11 +286,15 @@ struct RelayTests {
         let endpoint = try TestEndpoint.echo()
         let forwarder = try ForwarderFixture()
         try forwarder.role.apply(ForwarderFixture.tcpSite([address, endpoint.address]))
-        let start = Clock.monotonicNanoseconds()
-        let client = try forwarder.connect("pg")
-        try client.send("kept")
-        #expect(try client.text(exactly: 4) == "kept")
-        #expect(Clock.monotonicNanoseconds() - start >= ForwarderLimits.connectNanoseconds)
+        // The rotation begins anywhere: one of the two meets the full queue.
+        let waits = try (0..<2).map { _ in
+            let start = Clock.monotonicNanoseconds()
+            let client = try forwarder.connect("pg")
+            try client.send("kept")
+            #expect(try client.text(exactly: 4) == "kept")
+            return Clock.monotonicNanoseconds() - start
+        }
+        #expect(waits.max()! >= ForwarderLimits.connectNanoseconds)
         let report = try forwarder.report()
         #expect(report["sluice_endpoint_failures_total{pool=db,endpoint=\(address)}"] == 1)
         _ = filler

@@ -40,12 +40,19 @@ extension IntegrationTests {
         @Test("the first request wins when it is answered first after all")
         func firstWins() throws {
             try Lab.run { lab in
-                let first = try lab.counting(holding: true), second = try lab.counting(holding: true)
+                let apps = try (0..<2).map { _ in try lab.counting(holding: true) }
                 let port = try Ports.unused()
                 let site = try lab.site(
-                    SiteText.http(port, to: [first.address, second.address], nodes: 1, route: "hedge: {after: 20ms}"))
+                    SiteText.http(port, to: apps.map(\.address), nodes: 1, route: "hedge: {after: 500ms}"))
                 let client = try HTTPConnection(to: port)
                 try client.socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                // The rotation begins anywhere.
+                try Eventually.holds("one to have the request", every: .milliseconds(1)) {
+                    apps.contains { $0.counts.held == 1 }
+                }
+                let place = try #require(apps.firstIndex { $0.counts.held == 1 })
+                let (first, second) = (apps[place], apps[1 - place])
+                #expect(second.counts.held == 0)
                 try Eventually.holds("both to have the request") { first.counts.held + second.counts.held == 2 }
                 first.hold(false)
                 #expect(try client.response().status == 200)

@@ -227,7 +227,7 @@ extension IntegrationTests {
             try Lab.run { lab in
                 let app = try lab.http("app")
                 let copies = try lab.http("copies") { request in
-                    let count = request.head.target == "/long" ? 8_000_000 : 900_000
+                    let count = request.head.target == "/long" ? 3_000_000 : 900_000
                     return .response(String(repeating: "x", count: count))
                 }
                 let (site, port) = try site(lab, to: app.address, copies: copies.address)

@@ -98,7 +98,8 @@ extension IntegrationTests {
                 #expect(try site.metric("sluice_retries_refused_total") > 0)
                 let sent = apps.map(\.counts.targets.count).reduce(0, +)
                 // A fifth of what is under way at any moment; each takes as long as any other request.
-                #expect(Double(sent) <= Double(report.failed) * 1.3, "\(sent) for \(report.failed)")
+                // The last ones of each client were cut off by the end of the load.
+                #expect(Double(sent) <= Double(report.failed + connections) * 1.3, "\(sent) for \(report.failed)")
             }
         }
     }

@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import picks
 import scenarios
 import systems
 from system import BenchError
@@ -171,7 +172,7 @@ def measure(case, endpoint, directory):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/costs", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", action="append", choices=[case.name for case in CASES], metavar="NAME",
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES] + picks.CASES, metavar="NAME",
                         help="only this one; may be given again (default: all)")
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="leave callgrind's files there")
     chosen = parser.parse_args()
@@ -183,14 +184,16 @@ def main():
         endpoint = systems.Endpoint(sorted({s.body_bytes for s in scenarios.ALL}), directory / "endpoint", None)
         endpoint.start()
         try:
-            for case in CASES:
-                if chosen.case and case.name not in chosen.case:
+            measured = {case.name: lambda case=case: measure(case, endpoint, directory) for case in CASES}
+            measured |= {name: lambda name=name: picks.measure(name, directory) for name in picks.CASES}
+            for name, counts in measured.items():
+                if chosen.case and name not in chosen.case:
                     continue
-                for key, value in measure(case, endpoint, directory).items():
-                    bound = thresholds[case.name][key]
+                for key, value in counts().items():
+                    bound = thresholds[name][key]
                     over = value > bound
                     exceeded |= over
-                    print(f"{case.name:22} {key:20} {value:10.2f}  at most {bound:10.2f}{'  EXCEEDED' if over else ''}",
+                    print(f"{name:24} {key:20} {value:10.2f}  at most {bound:10.2f}{'  EXCEEDED' if over else ''}",
                           flush=True)
         finally:
             endpoint.stop()
