@@ -191,13 +191,15 @@ struct CandidateSet {
             ticket: begin &+ offset &* group.weight)
     }
 
+    /// Halves without a branch: which way a drawn ticket lies is nothing that a processor could foresee.
     @inline(__always)
     private func group(ofTicket ticket: UInt32) -> Int {
         var low = 0
-        var high = groupCount &- 1
-        while low < high {
-            let middle = (low &+ high) / 2
-            if unsafe groups[middle].tickets > ticket { high = middle } else { low = middle &+ 1 }
+        var length = groupCount
+        while length > 1 {
+            let half = length / 2
+            low &+= unsafe groups[low &+ half &- 1].tickets <= ticket ? half : 0
+            length &-= half
         }
         return low
     }

@@ -38,8 +38,9 @@ package struct EndpointLoad: BitwiseCopyable, Sendable {
     /// Takes in how long an endpoint took for a request.
     ///
     /// Peak EWMA as in Finagle and Linkerd: a longer time than the average replaces it at once, a shorter one moves it by the
-    /// share that the time since the last observation has: 1 − e^(−Δ/τ), with τ = 10 s. Bad news is believed at once, good
-    /// news slowly.
+    /// share that the time since the last observation has: 1 − e^(−Δ/τ). Bad news is believed at once, good news slowly, but
+    /// not as slowly as there (τ = 1 s instead of 10 s): a hiccup of this host of some milliseconds is seen at all endpoints at
+    /// once, counts for each request that they have under way, and would make an idle one look good that takes 200 ms.
     ///
     /// - Parameters:
     ///   - nanoseconds: From the request's first byte to the response's head.
@@ -50,17 +51,20 @@ package struct EndpointLoad: BitwiseCopyable, Sendable {
         if sample >= peak {
             peak = sample
         } else {
-            let kept = Decay.kept(afterTicks: tick &- observedAt)
+            let kept = Decay.kept(afterTicks: Float(tick &- observedAt) * EndpointLoad.newsSpeed)
             peak = peak * kept + sample * (1 - kept)
         }
         observedAt = tick
     }
 
+    /// So many times faster than silence do good answers make what is known fade.
+    private static var newsSpeed: Float { 10 }
+
     /// What a request to it is expected to take, nanoseconds; 0: never observed.
     ///
-    /// It fades while nothing is observed, so that an endpoint that was slow is tried again some time.
+    /// It fades while nothing is observed, with τ = 10 s, so that an endpoint that was slow is tried again some time.
     package func latency(at now: UInt64) -> Float {
-        peak * Decay.kept(afterTicks: UInt32(truncatingIfNeeded: now >> 20) &- observedAt)
+        peak * Decay.kept(afterTicks: Float(UInt32(truncatingIfNeeded: now >> 20) &- observedAt))
     }
 
     package var isObserved: Bool { peak > 0 }
@@ -75,8 +79,8 @@ enum Decay {
 
     /// Within 0.03 % of the true value.
     @inline(__always)
-    static func kept(afterTicks ticks: UInt32) -> Float {
-        let exponent = Float(ticks) * exponentPerTick
+    static func kept(afterTicks ticks: Float) -> Float {
+        let exponent = ticks * exponentPerTick
         guard exponent < exponentMax else { return 0 }
         let whole = UInt32(exponent)
         let part = exponent - Float(whole)

