@@ -89,7 +89,7 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Proxy", "TLS", "Balancing",
+                "SiteFile", "Snapshot", "NodeLink", "EventLoop", "Forwarder", "Proxy", "TLS", "Balancing",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),

@@ -11,6 +11,9 @@ extension Controller {
         let snapshot = try running().snapshot
         let url = try ExplainedURL(question)
         let index = try listener(of: question, url, snapshot)
+        if snapshot.listeners[index].application == .tlsPassthrough {
+            return try await explainHello(url, protocols: question.alpn ?? ["h2", "http/1.1"], index, snapshot)
+        }
         guard let client = IPEndpoint(host: question.client ?? "127.0.0.1", port: 0) else {
             throw ControlError.invalid("the client \(question.client ?? "") is no IP address")
         }
@@ -54,7 +57,7 @@ extension Controller {
         document.passedOverMore = routes.count - document.passedOver.count
     }
 
-    private func add(_ route: Route, _ snapshot: Snapshot, _ document: inout ExplanationDocument) async throws {
+    func add(_ route: Route, _ snapshot: Snapshot, _ document: inout ExplanationDocument) async throws {
         let known = try await poolsDocument().pools
         let weights = Double(route.targets.reduce(0) { $0 + $1.weight })
         document.pools = route.targets.map { target in
@@ -75,15 +78,15 @@ extension Controller {
         }
     }
 
-    /// - Returns: Index of an `http` listener.
+    /// - Returns: Index of a listener that has routes.
     private func listener(
         of question: ExplainDocument, _ url: ExplainedURL, _ snapshot: Snapshot
     ) throws(ControlError) -> Int {
-        let known = snapshot.listeners.indices.filter { snapshot.listeners[$0].application == .http }
+        let known = snapshot.listeners.indices.filter { snapshot.listeners[$0].application != .tcp }
         let names = known.map { snapshot.listeners[$0].name }
         if let name = question.listener {
             guard let place = names.firstIndex(of: name) else {
-                throw .notFound("no http listener named \(name): there are \(names.joined(separator: ", "))")
+                throw .notFound("no listener with routes is named \(name): there are \(names.joined(separator: ", "))")
             }
             return known[place]
         }
@@ -92,6 +95,8 @@ extension Controller {
             let there = known.filter { snapshot.listeners[$0].addresses.contains { $0.port == port } }
             if there.count == 1 { return there[0] }
         }
+        let http = known.filter { snapshot.listeners[$0].application == .http }
+        if http.count == 1 { return http[0] }
         throw .invalid("which listener? Name one of \(names.joined(separator: ", "))")
     }
 }

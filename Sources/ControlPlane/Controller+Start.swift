@@ -206,6 +206,7 @@ extension Listener {
         switch application {
         case .http: tls == nil ? "http" : "https"
         case .tcp: "tcp"
+        case .tlsPassthrough: "tls-passthrough"
         }
     }
 }

@@ -21,7 +21,7 @@ struct EndpointRecord: BitwiseCopyable {
     var failed: UInt64 = 0
 }
 
-/// The pools of `tcp` listeners in one worker. Indices and slots live as long as the worker, so that connections may
+/// The pools of `tcp` and `tls-passthrough` listeners in one worker. Indices and slots live as long as the worker, so that connections may
 /// keep them across snapshots; a pool that comes back under its name is the same pool.
 @safe
 struct EndpointTable: ~Copyable {
@@ -142,6 +142,17 @@ struct EndpointTable: ~Copyable {
         let picked = unsafe pools[pool].balancer.pick(
             loads, active: pools[pool].active, key: client.balanceKey, now: now, random: &random)
         return picked.map { ($0, keys[Int($0)].address) }
+    }
+
+    /// Whether the pool has an endpoint that is up and hasn't failed lately.
+    ///
+    /// Asked of the records: below its panic threshold the balancer has candidates that are down.
+    func hasUsable(pool: Int32, now: UInt64) -> Bool {
+        for slot in pools[Int(pool)].slots {
+            let record = records[Int(slot)]
+            if !record.isDown && !record.isDraining && record.outUntil <= now { return true }
+        }
+        return false
     }
 
     private mutating func updateStandings(_ pool: Int, now: UInt64) {

@@ -19,7 +19,7 @@ enum ForwarderCommand: Sendable {
 struct WorkerSettings: Sendable {
     /// All listeners; the worker closes those that it has and that aren't named.
     var listeners: [ListenerAssignment]
-    /// Those that `tcp` listeners name.
+    /// Those that `tcp` listeners and routes of `tls-passthrough` listeners name.
     var pools: [Pool]
     var hash: ForwarderSettings.HashInput
 }
@@ -35,6 +35,8 @@ struct ListenerAssignment: Sendable {
     var address: IPEndpoint
     /// The pool of a `tcp` listener.
     var pool: String?
+    /// Where clients of a `tls-passthrough` listener go.
+    var hellos: HelloTable?
     /// The kernel holds connections back until their first bytes are there.
     var deferAccept: Bool
     var bounds: ListenerBounds

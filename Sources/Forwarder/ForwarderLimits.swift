@@ -26,6 +26,9 @@ enum ForwarderLimits {
     /// Reconnecting to a node's hand-over socket.
     static let linkBackoffMin: Duration = .milliseconds(10)
     static let linkBackoffMax: Duration = .seconds(1)
+    /// Clients of `tls-passthrough` listeners of one worker whose hello isn't whole; beyond it, one that hasn't said all when it
+    /// is accepted is refused. Each that has begun holds a block of memory.
+    static let hellosMax = 16 * 1024
 
     /// What one `recv` takes: 64 KiB costs 1.6 × less per byte than 16 KiB.
     static let scratchBytes = BufferPool.blockBytes

@@ -56,8 +56,7 @@ package final class ForwarderRole: DataRole {
     deinit { for mailbox in mailboxes { mailbox.post(.stop) } }
 
     package func apply(_ snapshot: Snapshot) throws(RoleError) {
-        let names = Set(snapshot.listeners.compactMap { $0.pool })
-        let pools = snapshot.pools.indices.filter { names.contains($0) }.map { snapshot.pools[$0] }
+        let pools = snapshot.pools(usedBy: .forwarder).map { snapshot.pools[$0] }
         let none = [[ListenerAssignment]](repeating: [], count: workerCount)
         // A draining node opens them when it is resumed.
         let assignments = isDraining ? none : try listeners.update(snapshot)

@@ -3,6 +3,7 @@ import EventLoop
 import NodeAgent
 import NodeLink
 import Snapshot
+import Telemetry
 
 /// One event loop of the forwarder, on one thread: accepts clients, hands them over or relays them. Shares nothing
 /// with other workers but the connection budget.
@@ -15,6 +16,7 @@ struct ForwarderWorker: ~Copyable {
         static let link: UInt8 = 2
         static let client: UInt8 = 3
         static let server: UInt8 = 4
+        static let hello: UInt8 = 5
     }
 
     let index: Int
@@ -37,6 +39,13 @@ struct ForwarderWorker: ~Copyable {
     var listenerSlots: [UInt32] = []
     /// When listeners that rest are watched again; 0: none rests.
     var listenersResumeAt: UInt64 = 0
+
+    // Clients of `tls-passthrough` listeners.
+    var hellos = Slab<HelloConnection>()
+    var helloTimers: TimerWheel
+    /// By index of the listener's counters; nil for listeners that don't look at hellos.
+    var hellosByListener: [HelloPlaces?] = []
+    var refusalLog = LogBudget()
 
     // Nodes.
     var table = NodeTable(Membership(version: 0))
@@ -66,7 +75,7 @@ struct ForwarderWorker: ~Copyable {
     var connections = Slab<RelayConnection>()
     var timers: TimerWheel
     var pipes = PipePool()
-    /// Two buffers of each connection at most.
+    /// Two buffers of each connection at most, one of each hello.
     var buffers = BufferPool(blocksMax: 2 * Slab<RelayConnection>.slotsMax)
     /// Connections with work left over from the last turn.
     var ready: [Token] = []
@@ -93,6 +102,7 @@ struct ForwarderWorker: ~Copyable {
         random = RandomSource(seed: now)
         linkTimers = TimerWheel(now: now)
         timers = TimerWheel(now: now)
+        helloTimers = TimerWheel(now: now)
         endpoints = EndpointTable(worker: index)
         unsafe scratch = .allocate(capacity: ForwarderLimits.scratchBytes)
         self.poller = poller
@@ -128,6 +138,7 @@ struct ForwarderWorker: ~Copyable {
             reportDrained()
             connections.reclaim()
             links.reclaim()
+            hellos.reclaim()
             listeners.reclaim()
             if coalescing.isMeasuring(now: now) { coalesce() }
         }
@@ -142,6 +153,9 @@ struct ForwarderWorker: ~Copyable {
         case TokenKind.server:
             guard let connection = unsafe connections.element(for: token) else { return }
             unsafe serverEvent(token.slot, connection, readiness)
+        case TokenKind.hello:
+            guard unsafe hellos.element(for: token) != nil else { return }
+            helloEvent(token.slot)
         case TokenKind.listener:
             guard unsafe listeners.element(for: token) != nil else { return }
             acceptClients(token.slot)
@@ -164,6 +178,7 @@ struct ForwarderWorker: ~Copyable {
         guard ready.isEmpty else { return 0 }
         var timeout = timers.millisecondsUntilNext(now: now)
         consider(linkTimers.millisecondsUntilNext(now: now), &timeout)
+        if hellos.count > 0 { consider(helloTimers.millisecondsUntilNext(now: now), &timeout) }
         if listenersResumeAt > 0 { consider(milliseconds(until: listenersResumeAt), &timeout) }
         if !parked.isEmpty { consider(milliseconds(until: parkedRetryAt), &timeout) }
         return timeout
@@ -180,11 +195,14 @@ struct ForwarderWorker: ~Copyable {
     private mutating func expireTimers() {
         while let slot = timers.popExpired(now: now) { relayTimerFired(slot) }
         while let slot = linkTimers.popExpired(now: now) { linkTimerFired(slot) }
+        if hellos.count > 0 {
+            while let slot = helloTimers.popExpired(now: now) { helloTimerFired(slot) }
+        }
         if listenersResumeAt > 0 && listenersResumeAt <= now { resumeListeners() }
     }
 
     /// Sockets that are this worker's now.
-    var connectionCount: Int { connections.count + unansweredCount + parked.count }
+    var connectionCount: Int { connections.count + unansweredCount + parked.count + hellos.count }
 
     private mutating func reportDrained() {
         guard isDraining, !hasReportedDrained, connectionCount == 0 else { return }

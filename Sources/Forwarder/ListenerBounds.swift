@@ -11,9 +11,13 @@ struct ListenerBounds: Sendable {
     /// connection between requests, a request that its endpoint thinks about, or a tunnel. This is for nodes that are gone.
     let nodeIdleNanoseconds: UInt64
 
+    /// From accepting a client of a `tls-passthrough` listener to the end of its hello.
+    let helloNanoseconds: UInt64
+
     init(_ limits: Limits = .init(), budget: ConnectionBudget = .init()) {
         self.budget = budget
         idleNanoseconds = UInt64(max(limits.idleTimeout.wholeNanoseconds, 1))
+        helloNanoseconds = UInt64(max(limits.headTimeout.wholeNanoseconds, 1))
         nodeIdleNanoseconds = max(idleNanoseconds, UInt64(max(limits.tunnelTimeout.wholeNanoseconds, 1)))
     }
 }

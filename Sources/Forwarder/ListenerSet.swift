@@ -40,12 +40,14 @@ struct ListenerSet {
         var kept: [Key: Entry] = [:]
         var opened: [Entry] = []
         var assignments = [[ListenerAssignment]](repeating: [], count: workers)
-        for listener in snapshot.listeners {
+        for (index, listener) in snapshot.listeners.enumerated() {
             let bounds = bounds(of: listener, snapshot.limits)
+            let isPassthrough = listener.application == .tlsPassthrough
+            let hellos = isPassthrough ? HelloTable(snapshot, listener: index) : nil
             for address in listener.addresses {
                 let key = Key(name: listener.name, address: address)
                 guard kept[key] == nil else { continue }
-                let deferAccept = listener.application == .http
+                let deferAccept = listener.application != .tcp
                 let entry: Entry
                 if let old = entries[key] {
                     entry = old
@@ -64,8 +66,9 @@ struct ListenerSet {
                     assignments[worker].append(
                         ListenerAssignment(
                             id: entry.id, descriptor: entry.descriptors[worker], name: listener.name,
-                            address: entry.bound, pool: listener.pool.map { snapshot.pools[$0].name },
-                            deferAccept: deferAccept, bounds: bounds))
+                            address: entry.bound,
+                            pool: isPassthrough ? nil : listener.pool.map { snapshot.pools[$0].name },
+                            hellos: hellos, deferAccept: deferAccept, bounds: bounds))
                 }
             }
         }

@@ -6,8 +6,12 @@ struct WaitingConnection: BitwiseCopyable {
     var descriptor: CInt
     /// Index of the listener's counters.
     var listener: Int32
-    /// Index of the pool of a `tcp` listener; -1: a proxy node takes it.
+    /// Index of the pool whose endpoint gets it, or one of the two below.
     var pool: Int32
+    /// A proxy node takes it.
+    static let poolOfNode: Int32 = -1
+    /// Its ClientHello will say.
+    static let poolByHello: Int32 = -2
     /// Where the search through the connection's preference order goes on.
     var position: UInt32 = 0
     /// Generation of the node table that `position` counts in.
@@ -27,7 +31,7 @@ struct WaitingConnection: BitwiseCopyable {
 
 /// Bytes on their way from one side to the other.
 struct RelayDirection: BitwiseCopyable {
-    /// Received and unsent. Held only while the sink is blocked.
+    /// Received and unsent. Held only while the sink is blocked, or has yet to be connected.
     var buffer = Buffer()
     /// Held only while bytes are in it, or within a turn.
     var pipe = Pipe()

@@ -8,6 +8,20 @@ struct Statistics: ~Copyable {
         var accepted: UInt64 = 0
         /// Relayed now.
         var open: UInt64 = 0
+        /// Their hellos aren't whole.
+        var reading: UInt64 = 0
+        /// By `HelloRefusal.rawValue`.
+        var helloRefusals = [UInt64](repeating: 0, count: HelloRefusal.allCases.count)
+        /// It is, or was, a `tls-passthrough` listener.
+        var readsHellos = false
+    }
+
+    /// What a route of a `tls-passthrough` listener has got.
+    struct HelloRouteCounters {
+        let listener: Int32
+        /// Empty for the listener's own `to`.
+        let route: String
+        var placed: UInt64 = 0
     }
 
     struct NodeCounters {
@@ -37,6 +51,9 @@ struct Statistics: ~Copyable {
     }
 
     var listeners: [ListenerCounters] = []
+    var helloRoutes: [HelloRouteCounters] = []
+    /// Where they stand, so that a site with thousands of them is adopted in no time.
+    private var helloRouteIndices: [HelloRouteKey: Int32] = [:]
     var nodes: [NodeCounters] = []
     var refusals = Refusals()
     /// Times that a listener rested because no descriptor was left, or because of `limits.connections`.
@@ -51,6 +68,21 @@ struct Statistics: ~Copyable {
         if let index = listeners.firstIndex(where: { $0.name == name }) { return Int32(index) }
         listeners.append(ListenerCounters(name: name))
         return Int32(listeners.count - 1)
+    }
+
+    private struct HelloRouteKey: Hashable {
+        let listener: Int32
+        let route: String
+    }
+
+    mutating func index(ofRoute name: String, listener: Int32) -> Int32 {
+        listeners[Int(listener)].readsHellos = true
+        let key = HelloRouteKey(listener: listener, route: name)
+        if let index = helloRouteIndices[key] { return index }
+        let index = Int32(helloRoutes.count)
+        helloRoutes.append(HelloRouteCounters(listener: listener, route: name))
+        helloRouteIndices[key] = index
+        return index
     }
 
     mutating func index(ofNode id: String) -> Int32 {
@@ -68,6 +100,22 @@ struct Statistics: ~Copyable {
             samples.append(
                 Sample("sluice_connections", [role, name, .init("state", "open")], Double(listener.open)))
             samples.append(Sample("sluice_connections_accepted_total", [role, name], Double(listener.accepted)))
+            guard listener.readsHellos else { continue }
+            samples.append(
+                Sample("sluice_connections", [role, name, .init("state", "hello")], Double(listener.reading)))
+            for reason in HelloRefusal.allCases {
+                samples.append(
+                    Sample(
+                        "sluice_passthrough_refused_total", [name, .init("reason", reason.name)],
+                        Double(listener.helloRefusals[Int(reason.rawValue)])))
+            }
+        }
+        for route in helloRoutes {
+            samples.append(
+                Sample(
+                    "sluice_passthrough_connections_total",
+                    [.init("listener", listeners[Int(route.listener)].name), .init("route", route.route)],
+                    Double(route.placed)))
         }
         for node in nodes {
             let id = Sample.Label("node", node.id)

@@ -15,8 +15,8 @@ struct WorkerListener: BitwiseCopyable {
     let addressHash: UInt64
     /// Index of the counters.
     let counters: Int32
-    /// Index of the pool of a `tcp` listener; -1 for others.
-    var pool: Int32 = -1
+    /// Index of the pool of a `tcp` listener; else `WaitingConnection.poolOfNode` or `poolByHello`.
+    var pool = WaitingConnection.poolOfNode
     /// Not watched until `listenersResumeAt`.
     var isPaused = false
 
@@ -87,10 +87,14 @@ extension ForwarderWorker {
         return Hash64.combine(Hash64.combine(source, UInt64(client.port)), listener.addressHash)
     }
 
-    /// To a node, or to an endpoint of the listener's pool.
-    mutating func place(_ connection: WaitingConnection) {
+    /// To a node, to an endpoint of a pool, or to where its hello says.
+    ///
+    /// - Parameter opening: What has been read of the client; only of one that has a pool.
+    mutating func place(_ connection: WaitingConnection, opening: Buffer = Buffer()) {
         if connection.pool >= 0 {
-            relayToEndpoint(connection)
+            relayToEndpoint(connection, opening: opening)
+        } else if connection.pool == WaitingConnection.poolByHello {
+            readHello(connection)
         } else {
             sendToNode(connection)
         }

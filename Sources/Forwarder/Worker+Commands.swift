@@ -47,6 +47,10 @@ extension ForwarderWorker {
             var listener = WorkerListener(assignment, counters: statistics.index(ofListener: assignment.name))
             adopt(assignment.bounds, ofListener: listener.counters)
             if let pool = assignment.pool { listener.pool = endpoints.index(ofPool: pool) }
+            if let hellos = assignment.hellos {
+                listener.pool = WaitingConnection.poolByHello
+                adopt(hellos, ofListener: listener.counters)
+            }
             // A queue that the kernel holds back for a client that speaks first would stall one that listens first.
             try? Socket.set(
                 listener.descriptor, CInt(IPPROTO_TCP), TCP_DEFER_ACCEPT, assignment.deferAccept ? 1 : 0)
@@ -60,8 +64,21 @@ extension ForwarderWorker {
         }
     }
 
+    /// Takes over where hellos lead; clients whose hello is on its way follow at once.
+    private mutating func adopt(_ table: HelloTable, ofListener counters: Int32) {
+        while hellosByListener.count <= Int(counters) { hellosByListener.append(nil) }
+        hellosByListener[Int(counters)] = HelloPlaces(
+            table: table,
+            places: table.routes.map { route in
+                HelloPlaces.Place(
+                    counters: statistics.index(ofRoute: route.name, listener: counters),
+                    pools: route.pools.map { endpoints.index(ofPool: $0) }, weights: route.weights)
+            })
+    }
+
     /// After `.stop`: what is still open is closed; relayed connections end with it.
     mutating func closeEverything() {
+        closeHellos()
         for slot in listenerSlots { close(unsafe listeners[slot].pointee.descriptor) }
         for connection in parked { drop(connection) }
         for slot in linkSlots.values {

@@ -5,24 +5,29 @@ import Glibc
 extension ForwarderWorker {
     private enum StartOutcome { case started, targetFailed, noResources }
 
-    /// Relays a client of a `tcp` listener to an endpoint of its pool, or resets it.
-    mutating func relayToEndpoint(_ waiting: WaitingConnection) {
+    /// Relays a client to an endpoint of its pool, or resets it.
+    ///
+    /// - Parameter opening: What has been read of it: the endpoint gets that first.
+    mutating func relayToEndpoint(_ waiting: WaitingConnection, opening: Buffer) {
         var waiting = waiting
+        var opening = opening
         while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
             waiting.attempts += 1
             guard let (slot, address) = endpoints.pick(pool: waiting.pool, client: waiting.client, now: now) else {
                 break
             }
-            switch startRelay(waiting, to: address, .endpoint(slot)) {
+            switch startRelay(waiting, opening, to: address, .endpoint(slot)) {
             case .started: return
             case .targetFailed: continue
             case .noResources:
                 statistics.refusals.resources += 1
+                buffers.empty(&opening)
                 drop(waiting)
                 return
             }
         }
         statistics.refusals.noEndpoint += 1
+        buffers.empty(&opening)
         drop(waiting)
     }
 
@@ -31,11 +36,11 @@ extension ForwarderWorker {
         guard let address = nodes[node].address else { return false }
         let target = RelayTarget.node(
             counters: nodes[node].counters, index: Int32(node), tableGeneration: tableGeneration)
-        return startRelay(waiting, to: .ip(address), target) == .started
+        return startRelay(waiting, Buffer(), to: .ip(address), target) == .started
     }
 
     private mutating func startRelay(
-        _ waiting: WaitingConnection, to address: SocketAddress, _ target: RelayTarget
+        _ waiting: WaitingConnection, _ opening: Buffer, to address: SocketAddress, _ target: RelayTarget
     ) -> StartOutcome {
         let server: CInt
         do {
@@ -52,7 +57,8 @@ extension ForwarderWorker {
             }
         }
         let deadline = now + ForwarderLimits.connectNanoseconds
-        let connection = RelayConnection(origin: waiting, server: server, target: target, deadline: deadline)
+        var connection = RelayConnection(origin: waiting, server: server, target: target, deadline: deadline)
+        connection.upload.buffer = opening
         guard let slot = connections.insert(connection) else {
             close(server)
             return .noResources
@@ -97,6 +103,7 @@ extension ForwarderWorker {
         case .endpoint(let endpoint):
             let beganAt = unsafe connection.pointee.deadline &- ForwarderLimits.connectNanoseconds
             endpoints.connected(endpoint, nanoseconds: now > beganAt ? now - beganAt : 0, now: now)
+            if unsafe !connection.pointee.upload.buffer.isEmpty { unsafe advance(slot, connection, from: .client) }
         case .node(let counters, _, _):
             statistics.nodes[Int(counters)].relayed += 1
             unsafe sendHeader(slot, connection)

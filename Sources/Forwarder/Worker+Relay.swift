@@ -151,9 +151,12 @@ extension ForwarderWorker {
         case .startRelaying: unsafe startRelaying(slot, connection)
         case .tryAnotherTarget:
             let origin = unsafe connection.pointee.origin
+            // Nothing of it has been sent: the next one gets all of it.
+            let opening = unsafe connection.pointee.upload.buffer
+            unsafe connection.pointee.upload.buffer = Buffer()
             unsafe targetFailed(connection.pointee.target)
             unsafe end(slot, connection)
-            place(origin)
+            place(origin, opening: opening)
         case .shutdownWriting(.client): unsafe Socket.shutdownWriting(connection.pointee.origin.descriptor)
         case .shutdownWriting(.server): unsafe Socket.shutdownWriting(connection.pointee.server)
         case .close: unsafe closeRelay(slot, connection)

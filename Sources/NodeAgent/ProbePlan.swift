@@ -2,14 +2,18 @@ package import NodeLink
 package import Snapshot
 
 extension Snapshot {
-    /// Pools that a node of that role sends anything to, by index, in order: a proxy those of the routes, a forwarder
-    /// those of the `tcp` listeners.
+    /// Pools that a node of that role sends anything to, by index, in order: a proxy those of the routes of `http`
+    /// listeners, a forwarder those of the `tcp` and `tls-passthrough` listeners.
     package func pools(usedBy role: Hello.Role) -> [Int] {
         let used: Set<Int> =
             switch role {
             case .proxy:
-                Set(routes.flatMap { route in route.targets.map(\.pool) + (route.mirror.map { [$0.pool] } ?? []) })
-            case .forwarder: Set(listeners.filter { $0.application == .tcp }.compactMap(\.pool))
+                Set(
+                    routes.filter { !isPassthrough($0) }
+                        .flatMap { route in route.targets.map(\.pool) + (route.mirror.map { [$0.pool] } ?? []) })
+            case .forwarder:
+                Set(listeners.compactMap(\.pool)).union(
+                    routes.filter(isPassthrough).flatMap { $0.targets.map(\.pool) })
             }
         return used.sorted()
     }

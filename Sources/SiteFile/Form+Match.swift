@@ -19,6 +19,15 @@ extension Form where Value == String {
         ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
     }
 
+    /// Of RFC 7301 §3.1, as far as text can be: 1 to 255 bytes that can be seen.
+    static var applicationProtocolName: Form {
+        .scalar(
+            "a protocol's name such as h2",
+            parse: { text in
+                (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? text : nil
+            })
+    }
+
     /// Its syntax is checked by `SitePatterns`, which says more of what is wrong.
     static var regex: Form { .text("a regular expression such as \"v[0-9]+\"") }
 

@@ -103,11 +103,13 @@ enum ListenerKeys {
         "address", .oneOrMore(.listenAddress, each: "address"), stands: "required",
         "Where to listen. `:8080` stands for `0.0.0.0:8080`. A name is resolved when the file is applied.")
     static let `protocol` = Key(
-        "protocol", .word([("http", .http), ("https", .https), ("tcp", .tcp)], later: ["tls-passthrough"]),
+        "protocol", .word([("http", .http), ("https", .https), ("tcp", .tcp), ("tls-passthrough", .tlsPassthrough)]),
         default: WrittenProtocol.http,
-        "What is spoken there. `https` is HTTP inside of TLS, with the certificates in `tls`. A `tcp` listener relays to the pool in `to`."
+        "What is spoken there. `https` is HTTP inside of TLS, with the certificates in `tls`. A `tcp` listener relays to the pool in `to`. A `tls-passthrough` listener reads the client's first message of TLS, and relays to the pool that a route has for its server name (`match.host`) and its protocols (`match.alpn`), or to the one in `to`; nothing is decrypted. A client that no pool is found for gets the alert `unrecognized_name`, `missing_extension` (it names no host) or `no_application_protocol`."
     )
-    static let to = Key("to", .name, stands: "required for `tcp`", "The pool of a `tcp` listener.")
+    static let to = Key(
+        "to", .name, stands: "required for `tcp`",
+        "The pool of a `tcp` listener; of a `tls-passthrough` listener the one for what none of its routes takes.")
     static let limits = Key(
         "limits", .section(ListenerLimitsKeys.section), stands: "those of the site",
         "Bounds for this listener's clients, instead of those of the site.")
@@ -124,7 +126,8 @@ enum RouteKeys {
         "name", .name, stands: "`route-N`, by position from 1", "Shown in metrics and by `sluice routes`; unique.")
     static let listeners = Key(
         "listeners", .oneOrMore(.name, each: "listener"), stands: "every http listener",
-        "The listeners that the route serves.")
+        "The listeners that the route serves: http and https ones, or `tls-passthrough` ones. A route of these has `match` with `host` and `alpn`, and `to`; nothing else."
+    )
     static let match = Key(
         "match", .section(MatchKeys.section), stands: "every request",
         "What a request must look like; all of it must hold.")

@@ -39,7 +39,8 @@ enum LimitsTimeoutKeys {
     private static let standard = Limits()
     static let head = Key(
         "head", .duration(.milliseconds(100) ... .seconds(600)), default: standard.headTimeout,
-        "From the first byte of a request to the end of its head; then 408.")
+        "From the first byte of a request to the end of its head; then 408. Of a `tls-passthrough` listener: from the connection to the end of the client's first message; then it is closed."
+    )
     static let bodyIdle = Key(
         "body_idle", .duration(.milliseconds(100) ... .seconds(3600)), default: standard.bodyIdleTimeout,
         "Without a byte moving in a body, either way.")
@@ -83,6 +84,6 @@ enum ListenerLimitsKeys {
 
     static let section = Section(
         "listeners.NAME.limits",
-        "A `tcp` listener has `connections` and `timeout.idle`; the others are of requests.",
+        "A `tcp` listener has `connections` and `timeout.idle`, a `tls-passthrough` listener `timeout.head` as well; the others are of requests.",
         keys: declarations(LimitsKeys.section))
 }

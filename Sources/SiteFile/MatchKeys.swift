@@ -3,7 +3,8 @@ import Snapshot
 enum MatchKeys {
     static let host = Key(
         "host", .oneOrMore(.hostPattern, each: "host"), stands: "every host",
-        "The request's host without its port. `*.shop.example` stands for one or more labels before `shop.example`.")
+        "The request's host without its port; of a `tls-passthrough` listener the server name that the client asks for (SNI). `*.shop.example` stands for one or more labels before `shop.example`."
+    )
     static let path = Key(
         "path",
         .shaped("a path such as \"/old\", or {prefix: /api/}, or {regex: \"/v[0-9]+/.*\"}", nested: PathKeys.section),
@@ -22,10 +23,15 @@ enum MatchKeys {
         "query", .shaped("a map from parameter names to values, as in {v: \"2\"}"), stands: "every query",
         "Parameters that the query must have, all of them; at most \(ConditionReader.countMax); values as under `header`. Parameters stand between `&`; names and values are compared with percent-escapes decoded (`+` stays a plus); of parameters with the same name the first counts."
     )
+    static let alpn = Key(
+        "alpn", .oneOrMore(.applicationProtocolName, each: "protocol"), stands: "every offer",
+        "Of a `tls-passthrough` listener: any of these is among the protocols that the client offers (ALPN), as in `[h2]` or `acme-tls/1`. The endpoint chooses among all that are offered."
+    )
     static let section = Section(
         "routes[].match", "",
         keys: [
             host.declaration, path.declaration, method.declaration, header.declaration, query.declaration,
+            alpn.declaration,
         ])
 }
 

@@ -5,12 +5,15 @@ import Snapshot
 /// is called dead only when that is certain.
 extension RouteMatch {
     /// Whether it asks for more than host and path.
-    var isConditional: Bool { !methods.isEmpty || !header.isEmpty || !query.isEmpty }
+    var isConditional: Bool { !methods.isEmpty || !header.isEmpty || !query.isEmpty || !protocols.isEmpty }
 
-    /// Whether method, header and query of this one hold for every request for which those of `other` hold.
+    /// Whether method, header, query and ALPN of this one hold for every request for which those of `other` hold.
     func asksNoMore(than other: RouteMatch, _ patterns: SitePatterns) -> Bool {
         if !methods.isEmpty {
             guard !other.methods.isEmpty, other.methods.allSatisfy(methods.contains) else { return false }
+        }
+        if !protocols.isEmpty {
+            guard !other.protocols.isEmpty, other.protocols.allSatisfy(protocols.contains) else { return false }
         }
         return header.allSatisfy { condition in other.header.contains { $0.implies(condition, patterns) } }
             && query.allSatisfy { condition in other.query.contains { $0.implies(condition, patterns) } }

@@ -32,11 +32,10 @@ extension SiteCompiler {
 
     // MARK: to
 
-    private func targets(of reader: SectionReader) -> [WeightedPool] {
-        guard
-            let node = reader.require(
-                RouteKeys.to, hint: "a route has `to`, `redirect` or `respond`; as in `to: app`")
-        else {
+    func targets(
+        of reader: SectionReader, hint: String = "a route has `to`, `redirect` or `respond`; as in `to: app`"
+    ) -> [WeightedPool] {
+        guard let node = reader.require(RouteKeys.to, hint: hint) else {
             hasDanglingName = true
             return []
         }

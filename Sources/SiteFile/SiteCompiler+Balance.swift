@@ -55,14 +55,13 @@ extension SiteCompiler {
 
     /// Relayed connections have no request to look at.
     func warnOfRequestAffinity(_ snapshot: Snapshot) {
-        for (index, listener) in snapshot.listeners.enumerated() {
-            guard let number = listener.pool else { continue }
-            let pool = snapshot.pools[number]
+        for relay in relays {
+            let pool = snapshot.pools[relay.pool]
             let isByRequest = pool.balance == .hash && pool.hashKey != .clientIP
             guard isByRequest || pool.sticky != nil else { continue }
             diagnostics.warning(
-                listeners[index].reader.mark(of: ListenerKeys.to),
-                "\(isByRequest ? "\"hash\"" : "\"sticky\"") of the pool \(pool.name.quoted) can't look at requests of the tcp listener \(listener.name.quoted)",
+                relay.mark,
+                "\(isByRequest ? "\"hash\"" : "\"sticky\"") of the pool \(pool.name.quoted) can't look at requests of \(relay.user)",
                 hint: isByRequest
                     ? "its connections go by the client's address" : "use `balance: hash` there, by `client_ip`")
         }

@@ -24,11 +24,10 @@ extension SiteCompiler {
 
     /// Relayed connections are the forwarder's, which has no bound of this kind.
     func warnOfUnboundedRelays(_ snapshot: Snapshot) {
-        for (index, listener) in snapshot.listeners.enumerated() {
-            guard let pool = listener.pool, snapshot.pools[pool].connections.countMax != nil else { continue }
+        for relay in relays where snapshot.pools[relay.pool].connections.countMax != nil {
             diagnostics.warning(
-                listeners[index].reader.mark(of: ListenerKeys.to),
-                "\(ConnectionsKeys.max.name.quoted) of the pool \(snapshot.pools[pool].name.quoted) does not bound the tcp listener \(listener.name.quoted)",
+                relay.mark,
+                "\(ConnectionsKeys.max.name.quoted) of the pool \(snapshot.pools[relay.pool].name.quoted) does not bound \(relay.user)",
                 hint: "it bounds connections for requests of http listeners")
         }
     }

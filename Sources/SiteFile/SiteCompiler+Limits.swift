@@ -39,14 +39,17 @@ extension SiteCompiler {
         let timeouts = [
             LimitsTimeoutKeys.head, LimitsTimeoutKeys.bodyIdle, LimitsTimeoutKeys.tunnel, LimitsTimeoutKeys.write,
         ]
-        for key in timeouts { warnIfTCP(key, timeout, listener) }
+        for key in timeouts where key.name != LimitsTimeoutKeys.head.name || listener?.application != .tlsPassthrough {
+            warnIfTCP(key, timeout, listener)
+        }
         return limits
     }
 
     private func warnIfTCP(_ key: some KeyProtocol, _ reader: SectionReader, _ listener: Listener?) {
-        guard let listener, listener.application == .tcp, reader.has(key) else { return }
+        guard let listener, listener.application != .http, reader.has(key) else { return }
+        let word = listener.application == .tcp ? "tcp" : "tls-passthrough"
         diagnostics.warning(
-            reader.mark(of: key), "\(key.name.quoted) has no effect on the tcp listener \(listener.name.quoted)",
+            reader.mark(of: key), "\(key.name.quoted) has no effect on the \(word) listener \(listener.name.quoted)",
             hint: "it bounds requests, which such a listener doesn't look at")
     }
 }

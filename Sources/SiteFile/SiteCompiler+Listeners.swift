@@ -13,7 +13,11 @@ extension SiteCompiler {
             }
         }
         let spoken = reader.read(ListenerKeys.protocol)
-        listener.application = spoken == .tcp ? .tcp : .http
+        switch spoken ?? .http {
+        case .http, .https: listener.application = .http
+        case .tcp: listener.application = .tcp
+        case .tlsPassthrough: listener.application = .tlsPassthrough
+        }
         listener.limits = compile(limits: reader.open(ListenerKeys.limits), of: listener)
         switch spoken ?? .http {
         case .tcp:
@@ -22,7 +26,13 @@ extension SiteCompiler {
                 hasDanglingName = true
                 break
             }
-            listener.pool = pool(named: name, at: reader[node: ListenerKeys.to]?.mark ?? reader.mark)
+            setRelay(to: name, of: reader, &listener)
+        case .tlsPassthrough:
+            if let name = reader.read(ListenerKeys.to) {
+                setRelay(to: name, of: reader, &listener)
+            } else if reader.has(ListenerKeys.to) {
+                hasDanglingName = true
+            }
         case .http, .https:
             // With a protocol that could not be read, `to` may be right.
             guard spoken != nil || !reader.has(ListenerKeys.protocol) else {
@@ -45,6 +55,18 @@ extension SiteCompiler {
                 hint: "write `protocol: https`, or remove it")
         }
         return listener
+    }
+
+    /// `to` of a listener that takes no requests.
+    private func setRelay(to name: String, of reader: SectionReader, _ listener: inout Listener) {
+        listener.pool = pool(named: name, at: reader[node: ListenerKeys.to]?.mark ?? reader.mark)
+        guard let pool = listener.pool else { return }
+        let word = listener.application == .tcp ? "tcp" : "tls-passthrough"
+        relays.append(
+            Relay(
+                pool: pool, mark: reader.mark(of: ListenerKeys.to),
+                user: "the \(word) listener \(listener.name.quoted)",
+                isPassthrough: listener.application == .tlsPassthrough))
     }
 
     /// The elements of a list, or the one value that stands for it.

@@ -4,21 +4,30 @@ import Snapshot
 extension SiteCompiler {
     func compile(match reader: SectionReader) -> RouteMatch {
         var match = RouteMatch()
-        if let hosts = reader.read(MatchKeys.host) {
-            match.hosts = unique(hosts, at: reader.mark(of: MatchKeys.host)) { host in
-                switch host {
-                case .exact(let name): name
-                case .suffix(let name): "*." + name
-                }
-            }
-        }
+        match.hosts = hosts(of: reader)
         match.path = path(of: reader)
         if let methods = reader.read(MatchKeys.method) {
             match.methods = unique(methods, at: reader.mark(of: MatchKeys.method)) { $0 }
         }
+        if reader.has(MatchKeys.alpn) {
+            diagnostics.error(
+                reader.mark(of: MatchKeys.alpn),
+                "\(MatchKeys.alpn.name.quoted) is for routes of tls-passthrough listeners",
+                hint: "what an https listener speaks is in its `tls.alpn`")
+        }
         match.header = ConditionReader(.header, self).read(reader, MatchKeys.header)
         match.query = ConditionReader(.query, self).read(reader, MatchKeys.query)
         return match
+    }
+
+    func hosts(of reader: SectionReader) -> [HostPattern] {
+        guard let hosts = reader.read(MatchKeys.host) else { return [] }
+        return unique(hosts, at: reader.mark(of: MatchKeys.host)) { host in
+            switch host {
+            case .exact(let name): name
+            case .suffix(let name): "*." + name
+            }
+        }
     }
 
     private func path(of reader: SectionReader) -> PathPattern? {

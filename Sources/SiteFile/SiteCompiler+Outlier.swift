@@ -34,11 +34,10 @@ extension SiteCompiler {
 
     /// Relayed connections are the forwarder's, which knows no answers.
     func warnOfOutliersOfRelays(_ snapshot: Snapshot) {
-        for (index, listener) in snapshot.listeners.enumerated() {
-            guard let pool = listener.pool, snapshot.pools[pool].outlier != nil else { continue }
+        for relay in relays where snapshot.pools[relay.pool].outlier != nil {
             diagnostics.warning(
-                listeners[index].reader.mark(of: ListenerKeys.to),
-                "\(PoolKeys.outlier.name.quoted) of the pool \(snapshot.pools[pool].name.quoted) does nothing for the tcp listener \(listener.name.quoted)",
+                relay.mark,
+                "\(PoolKeys.outlier.name.quoted) of the pool \(snapshot.pools[relay.pool].name.quoted) does nothing for \(relay.user)",
                 hint: "it judges requests of http listeners")
         }
     }

@@ -40,6 +40,10 @@ extension SiteCompiler {
         var route = Route(name: "route-\(position)", listeners: [], targets: [])
         reader.read(RouteKeys.name, into: &route.name)
         route.listeners = listeners(of: reader)
+        if let listener = route.listeners.first, compiledListeners[listener].application == .tlsPassthrough {
+            compile(passthrough: reader, compiledListeners[listener], into: &route, &isMatchKnown)
+            return route
+        }
         let errorCount = diagnostics.errorCount
         if let match = reader.open(RouteKeys.match) { route.match = compile(match: match) }
         isMatchKnown = diagnostics.errorCount == errorCount
@@ -71,9 +75,12 @@ extension SiteCompiler {
         let http = compiledListeners.indices.filter { compiledListeners[$0].application == .http }
         guard reader.has(RouteKeys.listeners) else {
             if http.isEmpty && !compiledListeners.isEmpty {
+                let isPassthrough = compiledListeners.contains { $0.application == .tlsPassthrough }
                 diagnostics.error(
                     reader.mark, "no listener speaks http: nothing comes to this route",
-                    hint: "add a listener with `protocol: http`")
+                    hint: isPassthrough
+                        ? "a route of a tls-passthrough listener names it in `listeners`"
+                        : "add a listener with `protocol: http`")
             }
             return http
         }
@@ -88,13 +95,14 @@ extension SiteCompiler {
             guard let index = listenerIndices[name] else {
                 hasDanglingName = true
                 if listeners.isEmpty { continue }
-                let known = http.map { compiledListeners[$0].name }
+                let known = compiledListeners.filter { $0.application != .tcp }.map(\.name)
                 diagnostics.error(
                     mark, "no listener named \(name.quoted)",
-                    hint: Suggestion.hint(for: name, among: known) ?? knownNames(known, "http listeners"))
+                    hint: Suggestion.hint(for: name, among: known)
+                        ?? knownNames(known, known.count == http.count ? "http listeners" : "listeners"))
                 continue
             }
-            guard compiledListeners[index].application == .http else {
+            guard compiledListeners[index].application != .tcp else {
                 diagnostics.error(
                     mark, "the listener \(name.quoted) is a tcp listener: it takes no routes",
                     hint: "its `to` names the pool")
@@ -102,6 +110,13 @@ extension SiteCompiler {
                 continue
             }
             indices.append(index)
+        }
+        let ofHTTP = indices.filter { compiledListeners[$0].application == .http }
+        if !ofHTTP.isEmpty && ofHTTP.count < indices.count {
+            diagnostics.error(
+                reader.mark(of: RouteKeys.listeners),
+                "a route serves http listeners or tls-passthrough listeners, not both", hint: "write a route for each")
+            indices = ofHTTP
         }
         return unique(indices, at: reader.mark(of: RouteKeys.listeners)) { compiledListeners[$0].name }
     }

@@ -24,6 +24,16 @@ final class SiteCompiler {
     /// A route or listener names something that isn't there: what seems unused may be what it meant.
     var hasDanglingName = false
     var compiledListeners: [Listener] = []
+    /// Who relays connections to pools, without looking at requests.
+    var relays: [Relay] = []
+
+    struct Relay {
+        var pool: Int
+        var mark: YAMLNode.Mark
+        /// As in `the tcp listener "pg"`.
+        var user: String
+        var isPassthrough: Bool
+    }
 
     struct Named {
         var name: String
@@ -74,6 +84,7 @@ final class SiteCompiler {
         warnOfUnboundedRelays(snapshot)
         warnOfRequestAffinity(snapshot)
         warnOfOutliersOfRelays(snapshot)
+        warnOfTLSOfRelays(snapshot)
         return snapshot
     }
 
@@ -174,11 +185,13 @@ final class SiteCompiler {
                 hint: "no route and no tcp listener has it in `to`")
         }
         let served = Set(snapshot.routes.flatMap(\.listeners))
-        for (index, listener) in snapshot.listeners.enumerated() where listener.application == .http {
+        for (index, listener) in snapshot.listeners.enumerated() where listener.pool == nil {
             guard !served.contains(index), !listeners[index].reader.isBroken else { continue }
             diagnostics.warning(
                 listeners[index].mark, "no route serves the listener \(listener.name.quoted)",
-                hint: "every request there is answered with an error")
+                hint: listener.application == .tlsPassthrough
+                    ? "every client there is closed" : "every request there is answered with an error")
         }
+        warnOfUnreachableDefaults(snapshot)
     }
 }

@@ -6,6 +6,7 @@ enum WrittenProtocol: Sendable {
     case http
     case https
     case tcp
+    case tlsPassthrough
 }
 
 /// The keys of `tls` of a listener.

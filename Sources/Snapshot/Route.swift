@@ -20,7 +20,8 @@ package struct Route: Equatable, Sendable {
     }
     /// `name`, or `route-N` (from 1, by position) when the site file gives none; its identity across revisions.
     package var name: String
-    /// Indices into `Snapshot.listeners` of the `http` listeners that it serves; never empty.
+    /// Indices into `Snapshot.listeners` of the listeners that it serves: all of them `http`, or all `tls-passthrough`;
+    /// never empty.
     package var listeners: [Int]
     package var match: RouteMatch
     package var request: HeaderRules

@@ -15,6 +15,7 @@ extension WireWriter {
         case .regex(let path)?: write(UInt8(3)); write(path)
         }
         write(list: match.methods) { $0.write($1) }
+        write(list: match.protocols) { $0.write($1) }
         for conditions in [match.header, match.query] {
             write(list: conditions) { out, condition in
                 out.write(condition.name)
@@ -48,9 +49,11 @@ extension WireReader {
         default: throw .invalid("path pattern")
         }
         let methods = try readList { (reader) throws(WireError) in try reader.readString() }
+        let protocols = try readList { (reader) throws(WireError) in try reader.readString() }
+        guard protocols.allSatisfy({ (1...255).contains($0.utf8.count) }) else { throw .invalid("ALPN name") }
         return RouteMatch(
             hosts: hosts, path: path, methods: methods, header: try readValueConditions(),
-            query: try readValueConditions())
+            query: try readValueConditions(), protocols: protocols)
     }
 
     private mutating func readValueConditions() throws(WireError) -> [ValueCondition] {

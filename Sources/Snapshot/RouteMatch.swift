@@ -10,16 +10,19 @@ package struct RouteMatch: Equatable, Sendable {
     package var header: [ValueCondition]
     /// All must hold, of the parameter's first value; names and values are decoded.
     package var query: [ValueCondition]
+    /// `alpn`: any of these is offered; empty means every offer. Of routes of `tls-passthrough` listeners only.
+    package var protocols: [String]
 
     package init(
         hosts: [HostPattern] = [], path: PathPattern? = nil, methods: [String] = [], header: [ValueCondition] = [],
-        query: [ValueCondition] = []
+        query: [ValueCondition] = [], protocols: [String] = []
     ) {
         self.hosts = hosts
         self.path = path
         self.methods = methods
         self.header = header
         self.query = query
+        self.protocols = protocols
     }
 }
 

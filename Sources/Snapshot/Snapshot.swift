@@ -46,6 +46,13 @@ package struct Snapshot: Equatable, Sendable {
     }
 }
 
+extension Snapshot {
+    /// Whether a route places connections of `tls-passthrough` listeners, and not requests.
+    package func isPassthrough(_ route: Route) -> Bool {
+        route.listeners.contains { listeners[$0].application == .tlsPassthrough }
+    }
+}
+
 /// `forwarder`: how connections are spread over proxy nodes.
 package struct ForwarderSettings: Equatable, Sendable {
     /// `forwarder.hash`: what the connection hash covers.
@@ -118,13 +125,16 @@ package struct Listener: Equatable, Sendable {
     package enum Application: UInt8, Sendable, CaseIterable {
         case http = 0
         case tcp = 1
+        /// TLS that is passed on as it comes; its first message says where to.
+        case tlsPassthrough = 2
     }
     /// The key under `listeners`; its identity across revisions.
     package var name: String
     /// At least one; IP addresses only.
     package var addresses: [IPEndpoint]
     package var application: Application
-    /// `to` of a `tcp` listener: index into `Snapshot.pools`; nil for `http`.
+    /// `to` of a `tcp` listener, or of a `tls-passthrough` one for what none of its routes takes: index into
+    /// `Snapshot.pools`; nil for `http`.
     package var pool: Int?
     /// `tls` of an `https` listener, which is an `http` one inside; nil: clients speak in the clear.
     package var tls: ListenerTLS?

@@ -32,8 +32,10 @@ package final class Lab {
         for remote in remotes where !remote.log.isEmpty { print("log of \(remote.id):\n\(remote.log)") }
     }
 
-    package func nginx(_ name: String, port: UInt16? = nil, on host: Network.Host? = nil) throws -> NginxEndpoint {
-        let endpoint = try NginxEndpoint(name, port: port, network: host)
+    package func nginx(
+        _ name: String, port: UInt16? = nil, on host: Network.Host? = nil, tls: NginxEndpoint.TLS? = nil
+    ) throws -> NginxEndpoint {
+        let endpoint = try NginxEndpoint(name, port: port, network: host, tls: tls)
         teardowns.append { endpoint.kill() }
         return endpoint
     }

@@ -20,6 +20,17 @@ package final class NginxEndpoint: Sendable {
     package let port: UInt16
     package let host: String
     package var address: String { "\(host):\(port)" }
+    /// Files of a certificate: it speaks TLS, HTTP/2 and HTTP/1.1.
+    package struct TLS: Sendable {
+        let chain: String
+        let key: String
+
+        package init(chain: String, key: String) {
+            self.chain = chain
+            self.key = key
+        }
+    }
+    private let tls: TLS?
     private let directory: TemporaryDirectory
     private let prefix: [String]
     private let process: ProcessBox
@@ -28,8 +39,11 @@ package final class NginxEndpoint: Sendable {
     ///   - host: The IPv4 address to listen on.
     ///   - network: The host (network namespace) it runs on; this one when nil.
     /// - Throws: `TestKitError` with nginx's message when it does not come up.
-    package init(_ name: String, port: UInt16? = nil, host: String = "127.0.0.1", network: Network.Host? = nil) throws {
+    package init(
+        _ name: String, port: UInt16? = nil, host: String = "127.0.0.1", network: Network.Host? = nil, tls: TLS? = nil
+    ) throws {
         self.name = name
+        self.tls = tls
         self.port = try port ?? Ports.unused()
         self.host = network?.address ?? host
         directory = try TemporaryDirectory()
@@ -63,7 +77,8 @@ package final class NginxEndpoint: Sendable {
             keepalive_requests 1000000;
             keepalive_timeout 120s;
             server {
-                listen \(host):\(port) backlog=4096;
+                listen \(host):\(port) backlog=4096\(tls == nil ? "" : " ssl http2");
+                \(tls.map { "ssl_certificate \($0.chain); ssl_certificate_key \($0.key);" } ?? "")
                 add_header X-Endpoint \(name) always;
                 location / { return 200 "\(name)"; }
                 location /files/ { alias \(directory.path)/files/; }

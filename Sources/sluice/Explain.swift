@@ -13,6 +13,7 @@ struct Explain: AsyncParsableCommand {
               sluice explain GET http://shop.example/api/items?v=2
               sluice explain POST /upload -H "Host: shop.example" -H "X-Beta: 1" --listener secure
               sluice explain CONNECT db.internal:5432 --json
+              sluice explain GET https://shop.example --listener passthrough --alpn h2
             """)
 
     @Argument(help: "The request's method.")
@@ -25,6 +26,8 @@ struct Explain: AsyncParsableCommand {
     var listener: String?
     @Option(help: "The client's IP address.")
     var client: String?
+    @Option(help: "A protocol that the client offers to a tls-passthrough listener; may be repeated.")
+    var alpn: [String] = []
     @OptionGroup var json: JSONOption
     @OptionGroup var socket: SocketOption
 
@@ -38,7 +41,8 @@ struct Explain: AsyncParsableCommand {
                 value: header[header.index(after: colon)...].trimmingCharacters(in: .whitespaces))
         }
         let question = ExplainDocument(
-            method: method, url: url, headers: fields, listener: listener, client: client)
+            method: method, url: url, headers: fields, listener: listener, client: client,
+            alpn: alpn.isEmpty ? nil : alpn)
         let answer = try await socket.client.send(
             .POST, "/v1/explain", body: Array(try APIHandler.encoder.encode(question)))
         let document = try socket.client.decode(ExplanationDocument.self, answer)
@@ -47,7 +51,9 @@ struct Explain: AsyncParsableCommand {
 
     static func text(_ document: ExplanationDocument) -> String {
         var lines = ["listener  \(document.listener) (revision \(document.revision))"]
-        lines.append("route     \(document.route ?? "none")")
+        let isByListener = document.route == nil && !document.pools.isEmpty
+        lines.append("route     \(document.route ?? (isByListener ? "none: `to` of the listener" : "none"))")
+        if let alert = document.alert { lines.append("alert     \(alert)") }
         if let answer = document.answer {
             var line = "answer    \(answer.status)"
             if let location = answer.location { line += " to \(location)" }

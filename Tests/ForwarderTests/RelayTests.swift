@@ -286,15 +286,13 @@ struct RelayTests {
         let endpoint = try TestEndpoint.echo()
         let forwarder = try ForwarderFixture()
         try forwarder.role.apply(ForwarderFixture.tcpSite([address, endpoint.address]))
-        // The rotation begins anywhere: one of the two meets the full queue.
-        let waits = try (0..<2).map { _ in
-            let start = Clock.monotonicNanoseconds()
-            let client = try forwarder.connect("pg")
+        let start = Clock.monotonicNanoseconds()
+        // Turns begin anywhere: of two clients one meets the full queue first.
+        for client in try (0..<2).map({ _ in try forwarder.connect("pg") }) {
             try client.send("kept")
             #expect(try client.text(exactly: 4) == "kept")
-            return Clock.monotonicNanoseconds() - start
         }
-        #expect(waits.max()! >= ForwarderLimits.connectNanoseconds)
+        #expect(Clock.monotonicNanoseconds() - start >= ForwarderLimits.connectNanoseconds)
         let report = try forwarder.report()
         #expect(report["sluice_endpoint_failures_total{pool=db,endpoint=\(address)}"] == 1)
         _ = filler

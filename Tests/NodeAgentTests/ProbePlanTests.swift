@@ -17,14 +17,17 @@ struct ProbePlanTests {
             listeners: [
                 Listener(name: "web", addresses: [IPEndpoint(v4: 0, port: 80)]),
                 Listener(name: "pg", addresses: [IPEndpoint(v4: 0, port: 5432)], application: .tcp, pool: 2),
+                Listener(
+                    name: "pt", addresses: [IPEndpoint(v4: 0, port: 443)], application: .tlsPassthrough, pool: 5),
             ],
             routes: [
                 Route(name: "a", listeners: [0], targets: [WeightedPool(pool: 1), WeightedPool(pool: 0)]),
                 Route(name: "b", listeners: [0], targets: [WeightedPool(pool: 1)]),
+                Route(name: "c", listeners: [2], targets: [WeightedPool(pool: 4), WeightedPool(pool: 1)]),
             ],
             pools: [
                 pool("plain", 1, probed: false), pool("app", 2, probed: true), pool("db", 3, probed: true),
-                pool("unused", 4, probed: true),
+                pool("unused", 4, probed: true), pool("passed", 5, probed: true), pool("rest", 6, probed: true),
             ])
     }()
 
@@ -34,9 +37,9 @@ struct ProbePlanTests {
         #expect(snapshot.probes(by: .proxy).map(\.key.pool) == ["app"])
     }
 
-    @Test("a forwarder those of its tcp listeners")
+    @Test("a forwarder those of its tcp and tls-passthrough listeners, and of the routes of these")
     func forwarder() {
-        #expect(snapshot.pools(usedBy: .forwarder) == [2])
-        #expect(snapshot.probes(by: .forwarder).map(\.key.pool) == ["db"])
+        #expect(snapshot.pools(usedBy: .forwarder) == [1, 2, 4, 5])
+        #expect(snapshot.probes(by: .forwarder).map(\.key.pool) == ["app", "db", "passed", "rest"])
     }
 }

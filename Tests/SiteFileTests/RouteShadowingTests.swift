@@ -145,6 +145,22 @@ struct RouteShadowingTests {
         }
     }
 
+    @Test("protocols: what asks for fewer of them is covered by what asks for more, and by what asks for none")
+    func protocols() {
+        let sets: [Set<String>] = [[], ["a"], ["b"], ["a", "b"], ["a", "b", "c"]]
+        for earlier in sets {
+            for later in sets {
+                var shadowing = RouteShadowing()
+                func route(_ protocols: Set<String>) -> Route {
+                    Route(name: "r", listeners: [0], match: RouteMatch(protocols: protocols.sorted()), targets: [])
+                }
+                _ = shadowing.add(route(earlier), line: 1)
+                let isCovered = earlier.isEmpty || (!later.isEmpty && later.isSubset(of: earlier))
+                #expect((shadowing.add(route(later), line: 2) != nil) == isCovered, "\(earlier), then \(later)")
+            }
+        }
+    }
+
     @Test("the cover is named")
     func cover() {
         var shadowing = RouteShadowing()

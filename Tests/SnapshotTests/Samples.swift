@@ -40,6 +40,8 @@ enum Samples {
                     ], minimum: .tls13, protocols: [.http2, .http11],
                     clientAuthentication: ClientAuthentication(authorities: [0x2d], mode: .require),
                     keyLog: "/tmp/keys")),
+            Listener(
+                name: "pass", addresses: [IPEndpoint("0.0.0.0:8443")!], application: .tlsPassthrough, pool: 0),
         ],
         routes: [
             Route(
@@ -89,6 +91,10 @@ enum Samples {
             Route(
                 name: "proxies", listeners: [0], match: RouteMatch(methods: ["CONNECT"]),
                 targets: [WeightedPool(pool: 1)], connect: .forward),
+            Route(
+                name: "passed", listeners: [3],
+                match: RouteMatch(hosts: [.exact("a.example")], protocols: ["h2", "acme-tls/1"]),
+                targets: [WeightedPool(pool: 1, weight: 2), WeightedPool(pool: 0)]),
             Route(
                 name: "rest", listeners: [0], targets: [WeightedPool(pool: 1)],
                 hedge: HedgePolicy(after: .percentile(99))),

@@ -59,7 +59,8 @@ enum APISchema {
         "Listeners": object([
             "listeners": list(
                 object([
-                    "name": string, "protocol": oneOf(["http", "https", "tcp"]), "addresses": list(string),
+                    "name": string, "protocol": oneOf(["http", "https", "tcp", "tls-passthrough"]),
+                    "addresses": list(string),
                     "connections": integer, "accepted": integer,
                 ])), "unanswered": list(string),
         ]),
@@ -73,7 +74,8 @@ enum APISchema {
                                 "host": list(string),
                                 "path": ["oneOf": [string, object(["prefix": string]), object(["regex": string])]],
                                 "method": list(string), "header": conditions, "query": conditions,
-                            ], optional: ["path"]),
+                                "alpn": list(string),
+                            ], optional: ["path", "alpn"]),
                         "to": list(object(["pool": string, "weight": integer])), "requests": integer,
                         "answer": object(["status": integer, "location": string], optional: ["location"]),
                         "connect": oneOf(["terminate", "forward"]),
@@ -95,7 +97,8 @@ enum APISchema {
         "Explain": object(
             [
                 "method": string, "url": string, "headers": list(field), "listener": string, "client": string,
-            ], optional: ["headers", "listener", "client"]),
+                "alpn": list(string),
+            ], optional: ["headers", "listener", "client", "alpn"]),
         "Explanation": object(
             [
                 "revision": integer, "listener": string, "route": string,
@@ -112,9 +115,10 @@ enum APISchema {
                 "passed_over": list(
                     object([
                         "route": string,
-                        "reasons": list(oneOf(["listener", "host", "path", "method", "header", "query"])),
+                        "reasons": list(oneOf(["listener", "host", "path", "method", "header", "query", "alpn"])),
                     ])), "passed_over_more": integer,
-            ], optional: ["route", "answer", "mirror", "forwarded"]),
+                "alert": oneOf(["missing_extension", "unrecognized_name", "no_application_protocol"]),
+            ], optional: ["route", "answer", "mirror", "forwarded", "alert"]),
         "Drain": object(["name": string, "state": oneOf(["draining", "resumed"])]),
         "Event": object(
             [

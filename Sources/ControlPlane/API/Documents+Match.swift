@@ -13,6 +13,8 @@ extension RoutesDocument {
         package var header: [String: Condition]
         /// By parameter name; all must hold.
         package var query: [String: Condition]
+        /// Of a route of `tls-passthrough` listeners that asks for protocols; else absent.
+        package var alpn: [String]?
     }
 
     /// As in the site file: a path, or `{"prefix": path}`, or `{"regex": pattern}`.
@@ -101,7 +103,8 @@ extension RoutesDocument.Match {
                 case .regex(let text): .regex(text)
                 }
             }, method: match.methods, header: RoutesDocument.Match.conditions(match.header),
-            query: RoutesDocument.Match.conditions(match.query))
+            query: RoutesDocument.Match.conditions(match.query),
+            alpn: match.protocols.isEmpty ? nil : match.protocols)
     }
 
     private static func conditions(_ conditions: [ValueCondition]) -> [String: RoutesDocument.Condition] {
@@ -120,7 +123,7 @@ extension RoutesDocument.Match {
         }
     }
 
-    /// Method, header and query in one line, in the words of the site file; nil when the route asks for none of them.
+    /// Method, header, query and ALPN in one line, in the words of the site file; nil when the route asks for none of them.
     package var conditionsText: String? {
         var parts: [String] = []
         if !method.isEmpty { parts.append(method.joined(separator: "|")) }
@@ -129,6 +132,7 @@ extension RoutesDocument.Match {
                 parts.append("\(subject) \(name) \(condition.text)")
             }
         }
+        if let alpn { parts.append("alpn \(alpn.joined(separator: "|"))") }
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 }

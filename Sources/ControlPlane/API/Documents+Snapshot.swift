@@ -72,7 +72,7 @@ extension ListenersDocument {
         self.init(
             listeners: snapshot.listeners.map { listener in
                 // A relayed connection is open at the forwarder and at the node: count it where it is served.
-                let role: Hello.Role = listener.application == .tcp ? .forwarder : .proxy
+                let role: Hello.Role = listener.application == .http ? .proxy : .forwarder
                 return Listener(
                     name: listener.name, protocol: listener.scheme,
                     addresses: listener.addresses.map(\.description),
@@ -100,7 +100,10 @@ extension RoutesDocument {
                     mirror: route.mirror.map {
                         Mirror(pool: snapshot.pools[$0.pool].name, share: Double($0.share) / 100)
                     },
-                    requests: counts.sum("sluice_requests_total", ["route": route.name]))
+                    requests: counts.sum(
+                        snapshot.isPassthrough(route)
+                            ? "sluice_passthrough_connections_total" : "sluice_requests_total",
+                        ["route": route.name]))
             }, unanswered: unanswered)
     }
 }

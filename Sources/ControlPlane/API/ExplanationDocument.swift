@@ -19,15 +19,19 @@ package struct ExplainDocument: Codable, Equatable, Sendable {
     package var listener: String?
     /// The client's address; absent: `127.0.0.1`.
     package var client: String?
+    /// What the client offers by ALPN to a `tls-passthrough` listener; absent: `h2` and `http/1.1`.
+    package var alpn: [String]?
 
     package init(
-        method: String, url: String, headers: [Field]? = nil, listener: String? = nil, client: String? = nil
+        method: String, url: String, headers: [Field]? = nil, listener: String? = nil, client: String? = nil,
+        alpn: [String]? = nil
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.listener = listener
         self.client = client
+        self.alpn = alpn
     }
 }
 
@@ -69,7 +73,7 @@ package struct ExplanationDocument: Codable, Equatable, Sendable {
     }
     package var revision: UInt64
     package var listener: String
-    /// Absent when none is asked, or none matches.
+    /// Absent when none is asked, or none matches; of a `tls-passthrough` listener also when its own `to` does.
     package var route: String?
     /// What the proxy answers itself; absent when the request goes to a pool.
     package var answer: Answer?
@@ -80,4 +84,6 @@ package struct ExplanationDocument: Codable, Equatable, Sendable {
     package var passedOver: [PassedOver]
     /// Routes that were passed over and aren't listed.
     package var passedOverMore: Int
+    /// What a `tls-passthrough` listener tells a client that it has no pool for; else absent.
+    package var alert: String?
 }

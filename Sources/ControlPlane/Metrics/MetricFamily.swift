@@ -82,6 +82,13 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
         .init(
+            "sluice_passthrough_connections_total", .counter,
+            "Connections of `tls-passthrough` listeners that a route gave to a pool; with an empty route, by the listener's `to`."
+        ),
+        .init(
+            "sluice_passthrough_refused_total", .counter,
+            "Clients of `tls-passthrough` listeners that were closed before they had a pool, by reason."),
+        .init(
             "sluice_shed_requests_total", .counter,
             "Requests answered with 503 as the node was over its limits, by reason: delay or memory."),
         .init("sluice_overloaded", .gauge, "Event loops that turn requests away now."),

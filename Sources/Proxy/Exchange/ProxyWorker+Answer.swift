@@ -106,21 +106,3 @@ extension ProxyWorker {
         }
     }
 }
-
-/// At most so many log lines a second; hostile clients must not fill the disk.
-struct LogBudget: BitwiseCopyable {
-    static let linesPerSecondMax = 10
-    private var second: UInt64 = 0
-    private var lines = 0
-
-    init() {}
-
-    mutating func allows(_ now: UInt64) -> Bool {
-        if now / 1_000_000_000 != second {
-            second = now / 1_000_000_000
-            lines = 0
-        }
-        lines += 1
-        return lines <= LogBudget.linesPerSecondMax
-    }
-}

@@ -8,6 +8,7 @@ import HTTPMessage
 import NodeAgent
 import NodeLink
 import TLS
+import Telemetry
 
 /// What the agent's thread tells a worker.
 enum ProxyCommand: Sendable {
