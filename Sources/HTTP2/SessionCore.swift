@@ -95,7 +95,8 @@ struct SessionCore {
         var block = Buffer()
         guard let pool = unsafe pool, unsafe pool.pointee.fill(&block) else { return false }
         let form: HeadAssembly.Form =
-            category == NGHTTP2_HCAT_REQUEST ? .request : isServer ? .trailers : .response
+            category == NGHTTP2_HCAT_REQUEST
+            ? .request : isServer || records[place].hasAnswer ? .trailers : .response
         assembling = place
         assembly = HeadAssembly(
             form, block, headBytesMax: limits.headBytesMax, fieldCountMax: limits.fieldCountMax)
@@ -127,6 +128,7 @@ struct SessionCore {
         event.urgency = assembly!.urgency
         event.isChunked = assembly!.isChunked
         if form == .request { records[assembling].urgency = assembly!.urgency }
+        if form == .response && !event.isInterim { records[assembling].hasAnswer = true }
         event.buffer = assembly!.takeBuffer()
         assembly = nil
         report(event)

@@ -16,6 +16,8 @@ struct StreamRecord: BitwiseCopyable {
     var isEnded = false
     /// Client role: the request was HEAD, so the response has no body whatever it says.
     var isHead = false
+    /// Client role: the response's head has come, interim ones aside; what follows are trailers.
+    var hasAnswer = false
     var urgency = StreamRecord.urgencyDefault
     /// Free records form a list.
     var nextFree = UInt32.max
