@@ -33,6 +33,8 @@ package enum HTTP1Error: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     case unaskedSwitch
     /// The connection ended inside a response's head.
     case truncatedHead
+    /// A message of HTTP/2 that breaks a rule of RFC 9113 §8.
+    case malformedMessage
 
     /// The status that answers a request with this fault.
     package var status: Int {
@@ -68,6 +70,7 @@ package enum HTTP1Error: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
         case .tooManyInterimResponses: "too-many-interim-responses"
         case .unaskedSwitch: "unasked-switch"
         case .truncatedHead: "truncated-head"
+        case .malformedMessage: "http2-message"
         }
     }
 }

@@ -31,6 +31,15 @@ package struct FieldScratch: ~Copyable {
         unsafe append(":status", status, 3)
     }
 
+    mutating func append(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
+        guard let start = value.baseAddress, value.count > 0 else { return }
+        unsafe append(name, start, value.count)
+    }
+
+    mutating func append(_ name: StaticString, _ value: StaticString) {
+        unsafe append(name, value.utf8Start, value.utf8CodeUnitCount)
+    }
+
     mutating func append(_ name: StaticString, _ value: UnsafePointer<UInt8>, _ valueCount: Int) {
         unsafe append(name.utf8Start, name.utf8CodeUnitCount, value, valueCount)
     }

@@ -152,7 +152,10 @@ package struct HeadAssembly: BitwiseCopyable {
             }
             append("HTTP/1.1 ")
             appendDecimal(status)
-            append(" \r\n")
+            append(" ")
+            // There are clients that take a status line without words for none.
+            append(ReasonPhrase.of(status))
+            append("\r\n")
         case .request:
             guard checkPseudo() else {
                 isMalformed = true

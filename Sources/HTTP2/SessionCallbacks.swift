@@ -24,6 +24,7 @@ enum SessionCallbacks {
         unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table, onInvalidFrame)
         unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, onData)
         unsafe nghttp2_session_callbacks_set_on_frame_send_callback(table, onFrameSent)
+        unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(table, onFrameNotSent)
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(table, onStreamClose)
         unsafe nghttp2_session_callbacks_set_send_data_callback(table, onSendData)
         return unsafe table!
@@ -128,9 +129,12 @@ private func onFrame(
         }
     case NGHTTP2_SETTINGS.rawValue:
         if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
-            unsafe core.pointee.report(SessionEvent(.allWritable))
+            unsafe core.pointee.report(SessionEvent(.settings))
         }
-    case NGHTTP2_GOAWAY.rawValue: unsafe core.pointee.report(SessionEvent(.goAway))
+    case NGHTTP2_GOAWAY.rawValue:
+        var event = SessionEvent(.goAway)
+        event.count = unsafe Int(frame!.pointee.goaway.last_stream_id)
+        unsafe core.pointee.report(event)
     default: break
     }
     return 0
@@ -177,6 +181,20 @@ private func onFrameSent(
     let header = unsafe frame!.pointee.hd
     if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue {
         unsafe core(user).pointee.ownResets.append(header.stream_id)
+    }
+    return 0
+}
+
+/// A request that can't be sent any more: the peer has said that it takes no new streams. The library then closes its stream.
+private func onFrameNotSent(
+    _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ code: CInt, _ user: UnsafeMutableRawPointer?
+) -> CInt {
+    let core = unsafe core(user)
+    let header = unsafe frame!.pointee.hd
+    if UInt32(header.type) == NGHTTP2_HEADERS.rawValue, unsafe !core.pointee.isServer,
+        let place = unsafe core.pointee.record(of: header.stream_id)
+    {
+        unsafe core.pointee.records[place].isUnsent = unsafe frame!.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
     }
     return 0
 }

@@ -96,7 +96,7 @@ struct SessionCore {
         guard let pool = unsafe pool, unsafe pool.pointee.fill(&block) else { return false }
         let form: HeadAssembly.Form =
             category == NGHTTP2_HCAT_REQUEST
-            ? .request : isServer || records[place].hasAnswer ? .trailers : .response
+            ? .request : isServer || records[place].hasHead ? .trailers : .response
         assembling = place
         assembly = HeadAssembly(
             form, block, headBytesMax: limits.headBytesMax, fieldCountMax: limits.fieldCountMax)
@@ -114,7 +114,8 @@ struct SessionCore {
     mutating func endBlock(_ stream: Int32, endsStream: Bool) {
         guard assembly != nil else { return }
         let record = records[assembling]
-        assembly!.finish(endsStream: endsStream, hasBody: !record.isHead)
+        let opensTunnel = record.isConnect && 200...299 ~= assembly!.status
+        assembly!.finish(endsStream: endsStream, hasBody: !record.isHead && !opensTunnel)
         guard !assembly!.isMalformed, !(assembly!.isOversized && assembly!.form != .request) else {
             dropAssembly()
             refuse(stream)
@@ -125,10 +126,10 @@ struct SessionCore {
             form == .trailers ? .trailers : assembly!.isOversized ? .oversizedHead : .head, assembling, stream)
         event.endsStream = endsStream
         event.isInterim = form == .response && assembly!.status < 200
+        if form == .response && !event.isInterim { records[assembling].hasHead = true }
         event.urgency = assembly!.urgency
-        event.isChunked = assembly!.isChunked
+        event.isChunked = assembly!.isChunked && !opensTunnel
         if form == .request { records[assembling].urgency = assembly!.urgency }
-        if form == .response && !event.isInterim { records[assembling].hasAnswer = true }
         event.buffer = assembly!.takeBuffer()
         assembly = nil
         report(event)
@@ -178,8 +179,11 @@ struct SessionCore {
         if isEnded && code == NGHTTP2_NO_ERROR.rawValue { return }
         var event = SessionEvent(.reset, place, stream)
         event.count = Int(code)
+        event.isUnsent = records[place].isUnsent
+        event.isMalformed = !isServer && ownResets.contains(stream)
         report(event)
-        _ = take(\.resets, limits.resets, .rapidReset)
+        // What an endpoint resets are requests that it was sent.
+        if isServer { _ = take(\.resets, limits.resets, .rapidReset) }
     }
 
     mutating func take(

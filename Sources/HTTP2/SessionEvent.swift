@@ -18,9 +18,11 @@ package struct SessionEvent: BitwiseCopyable {
         case reset
         /// The stream's window has grown.
         case writable
-        /// The connection's window has grown, or every stream's has.
+        /// The connection's window has grown.
         case allWritable
-        /// The peer takes no new streams, or makes none any more.
+        /// The peer's settings have come: windows, and how many streams it takes, may have changed.
+        case settings
+        /// The peer takes no new streams, or makes none any more; streams above `lastStream` it hasn't looked at.
         case goAway
     }
 
@@ -31,6 +33,10 @@ package struct SessionEvent: BitwiseCopyable {
     package var isInterim = false
     /// The message states no length: as an HTTP/1.1 message its body comes in chunks, which are the reader's to frame.
     package var isChunked = false
+    /// Of `reset`: it was we who reset the stream, for what came on it.
+    package var isMalformed = false
+    /// Of `reset`: the request never left.
+    package var isUnsent = false
     /// Urgency that a request asks for (RFC 9218 §4.1): 0 is the most urgent.
     package var urgency: UInt8 = StreamRecord.urgencyDefault
     /// The session's user's own word for it.
@@ -38,9 +44,10 @@ package struct SessionEvent: BitwiseCopyable {
     /// The stream's place in the session; 0 and no stream for events of the connection.
     package var record: UInt32 = 0
     package var stream: Int32 = 0
-    /// Bytes of `data`, or the error code (RFC 9113 §7) of `reset`.
+    /// Bytes of `data`, the error code (RFC 9113 §7) of `reset`, or the stream that `goAway` names.
     package var count: Int = 0
     package var code: UInt32 { UInt32(truncatingIfNeeded: count) }
+    package var lastStream: Int32 { Int32(truncatingIfNeeded: count) }
     package var bytes: UnsafePointer<UInt8>?
     package var buffer = Buffer()
 

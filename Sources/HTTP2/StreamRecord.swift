@@ -16,8 +16,12 @@ struct StreamRecord: BitwiseCopyable {
     var isEnded = false
     /// Client role: the request was HEAD, so the response has no body whatever it says.
     var isHead = false
-    /// Client role: the response's head has come, interim ones aside; what follows are trailers.
-    var hasAnswer = false
+    /// Client role: the request was CONNECT, so a 2xx is followed by a tunnel's bytes.
+    var isConnect = false
+    /// Client role: the final head has come; the next one is the trailer section.
+    var hasHead = false
+    /// Client role: the request was given up before it left.
+    var isUnsent = false
     var urgency = StreamRecord.urgencyDefault
     /// Free records form a list.
     var nextFree = UInt32.max

@@ -3,6 +3,10 @@ package enum ReasonPhrase {
     /// Empty for a code that has none.
     package static func of(_ status: Int) -> StaticString {
         switch status {
+        case 100: "Continue"
+        case 101: "Switching Protocols"
+        case 102: "Processing"
+        case 103: "Early Hints"
         case 200: "OK"
         case 201: "Created"
         case 202: "Accepted"

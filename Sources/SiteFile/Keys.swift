@@ -246,6 +246,11 @@ enum PoolKeys {
         "How endpoints are probed.")
     static let connections = Key(
         "connections", .section(ConnectionsKeys.section), "Connections to the endpoints.")
+    static let `protocol` = Key(
+        "protocol", .word([("http1", EndpointProtocol.http1), ("http2", .http2), ("auto", .auto)]),
+        default: standard.endpointProtocol,
+        "What the endpoints are spoken to in: `http1` (HTTP/1.1), or `http2`, which gRPC needs. In the clear `http2` begins at once (prior knowledge); inside of TLS an endpoint that doesn't choose `h2` by ALPN counts as one that can't be connected to. `auto`, with `tls` only: offers both and speaks what the endpoint chooses."
+    )
     static let tls = Key(
         "tls", .section(EndpointTLSKeys.section), stands: "endpoints are spoken to in the clear",
         "TLS to the endpoints, 1.2 or 1.3. Their certificates are verified, also without a key here: `tls: {}`.")
@@ -260,9 +265,9 @@ enum PoolKeys {
             endpoints.declaration, resolve.declaration, balance.declaration, health.declaration,
             outlier.declaration, connections.declaration, requests.declaration, BalanceKeys.panic.declaration,
             BalanceKeys.subset.declaration, BalanceKeys.hash.declaration, BalanceKeys.sticky.declaration,
-            tls.declaration,
+            `protocol`.declaration, tls.declaration,
         ],
-        later: ["protocol", "discover"])
+        later: ["discover"])
 }
 
 enum EndpointKeys {
@@ -280,7 +285,7 @@ enum ConnectionsKeys {
     private static let standard = ConnectionLimits()
     static let max = Key(
         "max", .integer(1...1_000_000), stands: "no bound",
-        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners and health checks are not counted."
+        "Connections that one proxy node has open to one endpoint at a time, idle ones included. Requests of http listeners only: relayed connections of `tcp` listeners and health checks are not counted. With `protocol: http2` or `auto` the bound is shared out to the node's event loops (`proxy.workers`), at least one connection for each."
     )
     static let queue = Key(
         "queue", .integer(0...1_000_000), default: standard.queueCountMax,
@@ -295,9 +300,14 @@ enum ConnectionsKeys {
     static let lifetime = Key(
         "lifetime", .duration(.milliseconds(100) ... .seconds(168 * 3600)), stands: "no bound",
         "A connection serves no further request when it is older than this, less up to a tenth by chance.")
+    static let streams = Key(
+        "streams", .integer(1...10_000), default: standard.streamCountMax,
+        "Requests under way at a time on one connection of HTTP/2; no more than the endpoint allows (SETTINGS_MAX_CONCURRENT_STREAMS). Another connection is opened when all are full."
+    )
     static let section = Section(
         "pools.NAME.connections", "",
         keys: [
             max.declaration, queue.declaration, queueTimeout.declaration, idle.declaration, lifetime.declaration,
+            streams.declaration,
         ])
 }

@@ -37,6 +37,15 @@ extension SiteCompiler {
                 reader.mark(of: RouteKeys.request), "\"request\" has no effect with `connect: terminate`",
                 hint: "the endpoint gets the tunnel's bytes and no request")
         }
+        if connect == .terminate,
+            let target = route.targets.first(where: { compiledPools[$0.pool].endpointProtocol != .http1 })
+        {
+            diagnostics.error(
+                mark,
+                "the pool \(compiledPools[target.pool].name.quoted) speaks HTTP/2: no bare connection leads to its endpoints",
+                hint: "write `connect: forward`, or another pool")
+            return
+        }
         route.connect = connect
     }
 }

@@ -1,13 +1,19 @@
 import Snapshot
 
 extension SiteCompiler {
-    func compile(connections reader: SectionReader) -> ConnectionLimits {
+    func compile(connections reader: SectionReader, _ pool: Pool) -> ConnectionLimits {
         var connections = ConnectionLimits()
         connections.countMax = reader.read(ConnectionsKeys.max)
         reader.read(ConnectionsKeys.queue, into: &connections.queueCountMax)
         reader.read(ConnectionsKeys.queueTimeout, into: &connections.queueTimeout)
         reader.read(ConnectionsKeys.idle, into: &connections.idleTimeout)
         connections.lifetime = reader.read(ConnectionsKeys.lifetime)
+        reader.read(ConnectionsKeys.streams, into: &connections.streamCountMax)
+        if pool.endpointProtocol == .http1 && reader.has(ConnectionsKeys.streams) {
+            diagnostics.warning(
+                reader.mark(of: ConnectionsKeys.streams), "\"streams\" has no effect with `protocol: http1`",
+                hint: "a connection of HTTP/1.1 serves one request at a time")
+        }
         if !reader.has(ConnectionsKeys.max) {
             warnWithoutMax(ConnectionsKeys.queue, reader)
             warnWithoutMax(ConnectionsKeys.queueTimeout, reader)

@@ -14,12 +14,29 @@ extension SiteCompiler {
         pool.health = health.flatMap(compile(health:))
         pool.outlier = reader.open(PoolKeys.outlier).map(compile(outlier:))
         compile(balance: reader, health, into: &pool)
-        if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
+        compile(protocolOf: reader, into: &pool)
+        if let connections = reader.open(PoolKeys.connections) {
+            pool.connections = compile(connections: connections, pool)
+        }
         if let tls = reader.open(PoolKeys.tls) {
             pool.tls = compile(endpointTLS: tls, pool)
         }
         if let requests = reader.open(PoolKeys.requests) { pool.requests = compile(requests: requests) }
         return pool
+    }
+
+    private func compile(protocolOf reader: SectionReader, into pool: inout Pool) {
+        reader.read(PoolKeys.protocol, into: &pool.endpointProtocol)
+        if pool.endpointProtocol == .auto && !reader.has(PoolKeys.tls) {
+            diagnostics.error(
+                reader.mark(of: PoolKeys.protocol), "without `tls` nothing tells what an endpoint speaks",
+                hint: "write `http1` or `http2`")
+        }
+        if pool.endpointProtocol == .http2, case .http? = pool.health?.probe, !reader.has(PoolKeys.tls) {
+            diagnostics.warning(
+                reader.mark(of: PoolKeys.health), "probes with `path` speak HTTP/1.1",
+                hint: "if the endpoints don't, write `health: {tcp: true}`")
+        }
     }
 
     private func compile(endpoints node: YAMLNode, resolvedEvery interval: Duration) -> [Endpoint] {

@@ -24,6 +24,7 @@ final class SiteCompiler {
     /// A route or listener names something that isn't there: what seems unused may be what it meant.
     var hasDanglingName = false
     var compiledListeners: [Listener] = []
+    var compiledPools: [Pool] = []
     /// Who relays connections to pools, without looking at requests.
     var relays: [Relay] = []
 
@@ -75,7 +76,8 @@ final class SiteCompiler {
         for (index, pool) in pools.enumerated() { poolIndices[pool.name] = index }
         for (index, listener) in listeners.enumerated() { listenerIndices[listener.name] = index }
 
-        snapshot.pools = pools.map { compile(pool: $0) }
+        compiledPools = pools.map { compile(pool: $0) }
+        snapshot.pools = compiledPools
         compiledListeners = listeners.map { compile(listener: $0) }
         snapshot.listeners = compiledListeners
         snapshot.routes = compileRoutes(top)

@@ -22,6 +22,8 @@ package struct Pool: Equatable, Sendable {
     /// nil: endpoints are taken to be up until connecting fails.
     package var health: HealthCheck?
     package var connections: ConnectionLimits
+    /// `protocol`: what its endpoints are spoken to in.
+    package var endpointProtocol = EndpointProtocol.http1
     package var requests: RequestLimits
     /// nil: endpoints are spoken to in the clear.
     package var tls: EndpointTLS?
@@ -53,6 +55,15 @@ extension Pool {
     }
 }
 
+/// What endpoints are spoken to in.
+package enum EndpointProtocol: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+    case http1 = 0
+    /// Without TLS by prior knowledge (RFC 9113 §3.3), with TLS by ALPN, which the endpoint must answer.
+    case http2 = 1
+    /// With TLS alone: what ALPN chooses.
+    case auto = 2
+}
+
 /// `connections`: what a proxy node may have open to the endpoints of a pool.
 package struct ConnectionLimits: Equatable, Sendable {
     /// `max`: connections of one node to one endpoint; 1…1,000,000, nil for no bound.
@@ -65,6 +76,8 @@ package struct ConnectionLimits: Equatable, Sendable {
     package var idleTimeout: Duration
     /// `lifetime`: a connection that is older serves no further request; nil for no bound.
     package var lifetime: Duration?
+    /// `streams`: requests under way on one connection of HTTP/2; 1…10,000.
+    package var streamCountMax = 100
 
     package init(
         countMax: Int? = nil, queueCountMax: Int = 1000, queueTimeout: Duration = .seconds(5),

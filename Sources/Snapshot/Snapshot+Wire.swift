@@ -122,6 +122,7 @@ extension WireWriter {
         }
         write(balanceOf: pool)
         write(pool.connections)
+        write(pool.endpointProtocol.rawValue)
         write(pool.tls)
         write(pool.requests)
         write(pool.outlier)
@@ -135,6 +136,7 @@ extension WireWriter {
         write(connections.queueTimeout)
         write(connections.idleTimeout)
         write(connections.lifetime ?? .zero)
+        write(UInt32(connections.streamCountMax))
     }
 
     mutating func write(_ listener: Listener) {
@@ -236,6 +238,7 @@ extension WireReader {
         }
         try readBalance(of: &pool)
         pool.connections = try readConnectionLimits()
+        pool.endpointProtocol = try readCase()
         pool.tls = try readEndpointTLS()
         pool.requests = try readRequestLimits()
         pool.outlier = try readOutlier()
@@ -250,6 +253,8 @@ extension WireReader {
             queueTimeout: try readDuration(), idleTimeout: try readDuration())
         let lifetime = try readDuration()
         connections.lifetime = lifetime == .zero ? nil : lifetime
+        connections.streamCountMax = Int(try read(UInt32.self))
+        guard 1...10_000 ~= connections.streamCountMax else { throw .invalid("streams") }
         return connections
     }
 

@@ -90,7 +90,7 @@ final class SessionBench {
                 records[event.stream] = nil
             }
         case .writable: seen.append("\(event.stream) writable")
-        case .allWritable: break
+        case .allWritable, .settings: break
         case .goAway: seen.append("goaway")
         }
     }

@@ -144,6 +144,8 @@ enum Samples {
         pool.hashKey = .cookie("id")
         pool.sticky = SessionCookie(name: "node", lifetime: .seconds(3600), isSecure: true, key: "secret")
         pool.slowStart = .seconds(30)
+        pool.endpointProtocol = .auto
+        pool.connections.streamCountMax = 10_000
         return pool
     }
 

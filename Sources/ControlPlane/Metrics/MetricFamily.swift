@@ -85,6 +85,21 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_retries_refused_total", .counter,
             "Requests that were not sent again, or had waited too long for it, as the pool's retry budget was spent."),
+        .init("sluice_http2_connections", .gauge, "Connections that speak HTTP/2, by side: client or endpoint."),
+        .init("sluice_http2_streams", .gauge, "Streams of HTTP/2 that are under way, by side."),
+        .init("sluice_http2_streams_total", .counter, "Streams of HTTP/2 that were begun, by side."),
+        .init(
+            "sluice_http2_resets_total", .counter,
+            "Streams of HTTP/2 that ended before their time: the peer gave them up, or made us give them up; by side."),
+        .init(
+            "sluice_http2_abuse_total", .counter, "HTTP/2 connections of clients that went beyond a limit, by reason."),
+        .init(
+            "sluice_http2_endpoint_abuse_total", .counter,
+            "HTTP/2 connections to endpoints that went beyond a limit, by reason."),
+        .init("sluice_http2_goaways_total", .counter, "Times that an endpoint ended a connection by GOAWAY."),
+        .init(
+            "sluice_http2_passed_over_total", .counter,
+            "Requests that began anew as their connection ended before the endpoint looked at them."),
         .init(
             "sluice_forwarder_connections_total", .counter, "Connections that the forwarder passed to a node, by path."),
         .init(

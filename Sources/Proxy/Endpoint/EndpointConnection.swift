@@ -11,9 +11,12 @@ struct EndpointConnection: BitwiseCopyable {
         case idle
         /// It serves a copy of a request: `exchange` is the number of a `Mirror`.
         case mirroring
+        /// It speaks HTTP/2, or will: its streams are connections of their own.
+        case session
     }
     static let none = UInt32.max
 
+    /// -1: it is a stream.
     var descriptor: CInt
     var slot: UInt32 = 0
     var phase: Phase
@@ -28,6 +31,10 @@ struct EndpointConnection: BitwiseCopyable {
     var endpoint: UInt32
     /// `noExchange` while idle.
     var exchange = Client.noExchange
+    /// Its HTTP/2 session; `EndpointSession.none` for a connection of HTTP/1.1.
+    var session = EndpointSession.none
+    /// The stream that it is, in place of a connection; `EndpointStream.none` for a connection.
+    var stream = EndpointStream.none
     var input = Buffer()
     /// Not yet sent: the rest of a head. With TLS: whatever the socket didn't take, encrypted.
     var output = Buffer()

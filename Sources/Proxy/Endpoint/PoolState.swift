@@ -19,14 +19,14 @@ struct PoolState {
     let tlsIdentity: UInt32
     var balancer: PoolBalancer
 
-    init(_ pool: CompiledPool, tls: TLSClientContext? = nil) {
+    init(_ pool: CompiledPool, worker: Int = 0, tls: TLSClientContext? = nil) {
         unsafe tlsContext = unsafe tls.map { unsafe Unmanaged.passUnretained($0) }
         tlsIdentity = pool.tlsIdentity
         requests = pool.requests
         unsafe endpoints = unsafe pool.endpoints
         count = pool.count
         number = pool.number
-        connections = pool.connections
+        connections = pool.connections.share(of: worker)
         hashKey = pool.hashKey
         sticky = pool.sticky
         unsafe balancer = PoolBalancer(pool.shape.takeUnretainedValue())

@@ -36,7 +36,7 @@ extension ProxyWorker {
         while let number = unsafe pick(pool, for: exchange) {
             // With all others full, a suspected one is not tried: waiting is better.
             if isAnyFull, unsafe endpoints[Int(number)].isSuspected { return .full }
-            if let room = unsafe takeRoom(number, pool.pointee.connections.countMax, for: exchange) {
+            if let room = unsafe takeRoom(number, pool.pointee.connections, for: exchange) {
                 return .room(number, room)
             }
             exclude(number)
@@ -45,18 +45,29 @@ extension ProxyWorker {
         return isAnyFull ? .full : .unusable
     }
 
-    private mutating func takeRoom(_ number: UInt32, _ countMax: Int, for exchange: ExchangePointer?) -> Room? {
+    private mutating func takeRoom(
+        _ number: UInt32, _ limits: CompiledConnections, for exchange: ExchangePointer?
+    ) -> Room? {
         let state = unsafe endpoints + Int(number)
         if let exchange = unsafe exchange {
             if let connection = unsafe takeIdleConnection(number, for: exchange) {
                 return unsafe .connection(connection)
             }
+        } else if unsafe state.pointee.firstSession != EndpointSession.none, let stream = unsafe takeStream(number) {
+            return unsafe .connection(stream)
         } else if unsafe state.pointee.idle != EndpointConnection.none {
             let connection = unsafe connections[state.pointee.idle]
             unsafe takeIdle(connection)
             return unsafe .connection(connection)
         }
-        if unsafe state.pointee.budget.pointee.take(countMax: countMax) { return .newConnection }
+        if limits.isShared {
+            if unsafe state.pointee.connectionCount < limits.countMax {
+                _ = unsafe state.pointee.budget.pointee.take(countMax: .max)
+                return .newConnection
+            }
+        } else if unsafe state.pointee.budget.pointee.take(countMax: limits.countMax) {
+            return .newConnection
+        }
         // Idle, but not good enough for this request: a fresh one takes its place.
         guard unsafe state.pointee.idle != EndpointConnection.none else { return nil }
         let connection = unsafe connections[state.pointee.idle]
@@ -74,6 +85,8 @@ extension ProxyWorker {
     /// Nobody could use the room.
     mutating func giveBack(_ room: Room, of number: UInt32) {
         switch room {
+        case .connection(let connection) where unsafe connection.pointee.stream != EndpointStream.none:
+            unsafe closeEndpointStream(connection, isDone: true)
         case .connection(let connection):
             unsafe linkIdle(connection)
             // The idle time goes on; one that was moved here has no timer yet.
@@ -106,8 +119,8 @@ extension ProxyWorker {
 
     func appendConnections(of state: EndpointState, _ labels: [Sample.Label], to samples: inout [Sample]) {
         let name = "sluice_endpoint_connections"
-        let active = state.connectionCount - state.idleCount
-        samples.append(Sample(name, labels + [.init("state", "active")], Double(active)))
-        samples.append(Sample(name, labels + [.init("state", "idle")], Double(state.idleCount)))
+        let idle = state.idleCount + idleSessions(of: state)
+        samples.append(Sample(name, labels + [.init("state", "active")], Double(state.connectionCount - idle)))
+        samples.append(Sample(name, labels + [.init("state", "idle")], Double(idle)))
     }
 }

@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import HTTP1
 import NodeAgent
+import Snapshot
 
 /// The endpoint side's connections: connect, reuse, close.
 extension ProxyWorker {
@@ -20,6 +21,7 @@ extension ProxyWorker {
                 unsafe closeConnection(connection)
             }
         case .mirroring: unsafe mirrorEvent(connection, readiness)
+        case .session: unsafe endpointSessionEvent(connection, readiness)
         case .connecting:
             if readiness.isWritable || readiness.isError { unsafe connectEnded(connection) }
         case .handshake:
@@ -41,6 +43,11 @@ extension ProxyWorker {
 
     /// The most recently used idle connection to an endpoint, if it will do for this request.
     mutating func takeIdleConnection(_ number: UInt32, for exchange: ExchangePointer) -> ConnectionPointer? {
+        if unsafe endpoints[Int(number)].firstSession != EndpointSession.none,
+            let stream = unsafe takeStream(number, for: exchange)
+        {
+            return unsafe stream
+        }
         guard unsafe !exchange.pointee.needsFreshConnection else { return nil }
         while unsafe endpoints[Int(number)].idle != EndpointConnection.none {
             let connection = unsafe connections[endpoints[Int(number)].idle]
@@ -72,6 +79,10 @@ extension ProxyWorker {
 
     /// - Parameter isCounted: The connection's part of the endpoint's budget is taken already.
     mutating func connect(_ exchange: ExchangePointer, isCounted: Bool = false) {
+        guard unsafe pool(of: exchange).pointee.connections.endpointProtocol == .http1 else {
+            unsafe connectStream(exchange, isCounted: isCounted)
+            return
+        }
         unsafe exchange.pointee.trace.connectBeganAt = now
         let number = unsafe exchange.pointee.endpoint
         if !isCounted { _ = unsafe endpoints[Int(number)].budget.pointee.take(countMax: .max) }
@@ -112,7 +123,7 @@ extension ProxyWorker {
         }
     }
 
-    private mutating func setConnectDeadline(_ exchange: ExchangePointer) {
+    mutating func setConnectDeadline(_ exchange: ExchangePointer) {
         let site = unsafe exchange.pointee.site
         let route = unsafe site.pointee.tables.pointee.routes + Int(exchange.pointee.route)
         unsafe setDeadline(
@@ -160,6 +171,10 @@ extension ProxyWorker {
 
     /// Keeps a connection for the next request, unless that makes no sense.
     mutating func makeIdle(_ connection: ConnectionPointer, idleNanoseconds: UInt64) {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            unsafe closeEndpointStream(connection, isDone: true)
+            return
+        }
         let number = Int(unsafe connection.pointee.endpoint)
         guard
             unsafe connection.pointee.input.isEmpty && !connection.pointee.output.isHeld
@@ -214,6 +229,10 @@ extension ProxyWorker {
     }
 
     mutating func closeConnection(_ connection: ConnectionPointer) {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            unsafe closeEndpointStream(connection, isDone: false)
+            return
+        }
         if unsafe connection.pointee.phase == .idle { unsafe unlinkIdle(connection) }
         if unsafe connection.pointee.tls != nil { unsafe endTLS(connection) }
         unsafe close(connection.pointee.descriptor)

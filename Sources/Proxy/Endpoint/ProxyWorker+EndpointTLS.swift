@@ -32,12 +32,7 @@ extension ProxyWorker {
 
     mutating func shakeHands(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
         guard let stream = unsafe connection.pointee.tls else { return }
-        var early = Buffer()
-        let outcome = unsafe tls.handshake(
-            stream, connection.pointee.descriptor, early: &early, output: &connection.pointee.output, &buffers)
-        unsafe takeSession(connection)
-        if unsafe connection.pointee.output.isHeld { unsafe connection.pointee.isWritable = false }
-        switch outcome {
+        switch unsafe takeHandshakeOn(connection, stream) {
         case .wouldBlock: unsafe connection.pointee.isReadable = false
         case .failed(let failure):
             unsafe handshakeFailed(connection, stream, failure)
@@ -50,24 +45,28 @@ extension ProxyWorker {
         }
     }
 
+    /// Takes the handshake as far as the socket's bytes go.
+    mutating func takeHandshakeOn(_ connection: ConnectionPointer, _ stream: TLSStream) -> TLSHandshake {
+        var early = Buffer()
+        let outcome = unsafe tls.handshake(
+            stream, connection.pointee.descriptor, early: &early, output: &connection.pointee.output, &buffers)
+        unsafe takeSession(connection)
+        if unsafe connection.pointee.output.isHeld { unsafe connection.pointee.isWritable = false }
+        return outcome
+    }
+
     /// The socket has become readable or writable.
     mutating func continueHandshake(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
         if unsafe connection.pointee.output.isHeld && connection.pointee.isWritable {
-            let result = unsafe Socket.send(
-                connection.pointee.descriptor, connection.pointee.output.bytes, connection.pointee.output.count)
-            switch result {
-            case .bytes(let count): unsafe connection.pointee.output.consume(count)
-            case .wouldBlock: unsafe connection.pointee.isWritable = false
-            case .failed, .endOfStream:
+            guard unsafe flushOutput(connection) else {
                 unsafe attemptFailed(exchange, .connect(status: 502))
                 return
             }
-            if unsafe connection.pointee.output.isEmpty { unsafe buffers.empty(&connection.pointee.output) }
         }
         if unsafe connection.pointee.isReadable { unsafe shakeHands(exchange, connection) }
     }
 
-    private mutating func handshakeFailed(
+    mutating func handshakeFailed(
         _ connection: ConnectionPointer, _ stream: TLSStream, _ failure: TLSHandshake.Failure
     ) {
         let number = Int(unsafe connection.pointee.endpoint)
@@ -113,6 +112,7 @@ extension ProxyWorker {
                 unsafe state.pointee.tlsIdentity = pool.pointee.tlsIdentity
                 dropSession(Int(number))
                 closeIdleConnections(of: number)
+                retireSessions(of: number, idleOnly: false)
             }
         }
     }
@@ -123,6 +123,9 @@ extension ProxyWorker {
     mutating func receive(
         _ connection: ConnectionPointer, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int
     ) -> Transfer {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            return unsafe receiveOnStream(connection, bytes, count)
+        }
         guard let stream = unsafe connection.pointee.tls else {
             return unsafe Socket.receive(connection.pointee.descriptor, bytes, count)
         }
@@ -145,6 +148,9 @@ extension ProxyWorker {
 
     @inline(__always)
     mutating func send(_ connection: ConnectionPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Transfer {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            return unsafe sendOnStream(connection, bytes, count)
+        }
         guard let stream = unsafe connection.pointee.tls else {
             return unsafe Socket.send(connection.pointee.descriptor, bytes, count)
         }
@@ -187,6 +193,10 @@ extension ProxyWorker {
 
     /// No more is sent to the endpoint; reading goes on.
     mutating func endSending(_ connection: ConnectionPointer) {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            unsafe endRequest(connection)
+            return
+        }
         if let stream = unsafe connection.pointee.tls {
             unsafe tls.sendClose(
                 stream, connection.pointee.descriptor, output: &connection.pointee.output, &buffers)

@@ -104,7 +104,7 @@ extension ProxyWorker {
         unsafe exchange.pointee.place = joined.place
         unsafe exchange.pointee.stage = .connecting
         queues[number].waiting += 1
-        if joined.isFirst { queues[number].asksOthers = true }
+        if joined.isFirst && !limits.isShared { queues[number].asksOthers = true }
         mark(number)
         let client = unsafe clients[exchange.pointee.client]
         unsafe setDeadline(client, now + limits.queueNanoseconds)
@@ -227,6 +227,7 @@ extension ProxyWorker {
     }
 
     private mutating func fits(_ connection: ConnectionPointer, _ exchange: ExchangePointer) -> Bool {
+        if unsafe connection.pointee.stream != EndpointStream.none { return true }
         if unsafe exchange.pointee.needsFreshConnection { return false }
         if unsafe exchange.pointee.staysReplayable { return true }
         guard unsafe isTrusted(connection) else { return false }
@@ -238,6 +239,12 @@ extension ProxyWorker {
     /// Takes a connection out of this worker.
     private mutating func detach(_ room: Room) -> MovedConnection? {
         guard case .connection(let connection) = room else { return nil }
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            // The request is from before its pool spoke HTTP/2: it gets the right to a connection of its own.
+            _ = unsafe endpoints[Int(connection.pointee.endpoint)].budget.pointee.take(countMax: .max)
+            unsafe closeEndpointStream(connection, isDone: true)
+            return nil
+        }
         let moved = unsafe MovedConnection(
             descriptor: connection.pointee.descriptor, idleSince: connection.pointee.idleSince,
             expiresAt: connection.pointee.expiresAt, deadline: connection.pointee.deadline, tls: connection.pointee.tls,

@@ -17,7 +17,7 @@ struct BodyProgress: BitwiseCopyable {
     /// The bytes that were left out last are of the trailer section; only where chunk framing is.
     private(set) var skipsTrailers = false
     /// Chunk framing is left out.
-    private let dropsFraming: Bool
+    private(set) var dropsFraming: Bool
     /// Everything is passed on.
     private(set) var isComplete: Bool
 
@@ -100,6 +100,9 @@ struct BodyProgress: BitwiseCopyable {
             }
         }
     }
+
+    /// Leaves chunk framing out; before the first byte is looked at.
+    mutating func dropFraming() { dropsFraming = true }
 
     /// Whether the next `count` bytes that are passed on are the last ones, as far as that is known before they are.
     func isLast(_ count: Int) -> Bool {

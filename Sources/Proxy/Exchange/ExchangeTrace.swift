@@ -35,7 +35,7 @@ struct ExchangeTrace: BitwiseCopyable {
         case .connect(status: 504): termination = .connectTimeout
         case .shortage: termination = .overload
         case .connect: termination = .connectFailed
-        case .unsent, .broken: termination = .endpointReset
+        case .unsent, .broken, .passedOver, .refused: termination = .endpointReset
         case .malformed: termination = .endpointMalformed
         case .responseTimeout: termination = .endpointTimeout
         }

@@ -20,9 +20,23 @@ extension ProxyWorker {
         if unsafe exchange.pointee.head.method == .connect { unsafe exchange.pointee.needsFreshConnection = true }
         let timeout = unsafe route.pointee.requestNanoseconds
         if timeout != .max { unsafe clients[exchange.pointee.client].pointee.exchangeDeadline = now + timeout }
+        if unsafe exchange.pointee.head.method == .post { unsafe keepDeadline(exchange) }
         if unsafe exchange.pointee.head.framing != .none { unsafe keepBody(exchange) }
         if let mirror = unsafe route.pointee.mirror { unsafe beginMirror(exchange, mirror) }
         unsafe startAttempt(exchange)
+    }
+
+    /// A call of gRPC says how long its client waits: then the exchange is over, too.
+    private mutating func keepDeadline(_ exchange: ExchangePointer) {
+        let client = unsafe clients[exchange.pointee.client]
+        guard unsafe client.pointee.stream != ClientStream.none else { return }
+        let received = unsafe UnsafePointer(client.pointee.input.bytes)
+        let length = unsafe exchange.pointee.head.length
+        guard let value = unsafe GRPCMessage.value(of: "grpc-timeout", received, length),
+            let timeout = unsafe GRPCMessage.timeout(value), timeout < UInt64.max / 2,
+            unsafe GRPCMessage.isCall(received, length)
+        else { return }
+        unsafe client.pointee.exchangeDeadline = min(client.pointee.exchangeDeadline, now + timeout)
     }
 
     func route(of exchange: ExchangePointer) -> UnsafeMutablePointer<CompiledRoute> {

@@ -41,8 +41,12 @@ extension ProxyWorker {
             ?? false
         let persists = persists && head.isPersistent && !hasBody && !isDraining && !isLast
         let id = makeRequestID()
-        unsafe writeAnswer(
-            status, id: AnswerID(id), closes: !persists, hasBody: head.method != .head, page: errorPage(for: status))
+        if unsafe isGRPC(client, head) {
+            writeGRPCAnswer(status, id: AnswerID(id), retryAfter: 0)
+        } else {
+            unsafe writeAnswer(
+                status, id: AnswerID(id), closes: !persists, hasBody: head.method != .head, page: errorPage(for: status))
+        }
         if let log = unsafe site?.pointee.log { unsafe logUnrouted(client, head, status: status, id: id, log) }
         unsafe client.pointee.input.consume(head.length)
         unsafe client.pointee.phase = .idle
@@ -88,6 +92,33 @@ extension ProxyWorker {
         writer.append(" ")
         writer.append(reason)
         writer.append("\n")
+    }
+
+    /// Whether a request, whose head is at the front of the client's input, is a call of gRPC, which knows HTTP/2 alone.
+    func isGRPC(_ client: ClientPointer, _ head: RequestHead) -> Bool {
+        guard unsafe client.pointee.stream != ClientStream.none && head.method == .post else { return false }
+        return unsafe GRPCMessage.isCall(UnsafePointer(client.pointee.input.bytes), head.length)
+    }
+
+    /// `writeAnswer` in the form of gRPC: 200, and the status where its clients look for it. Nothing follows the head.
+    mutating func writeGRPCAnswer(_ status: Int, id: AnswerID, retryAfter: UInt8) {
+        writer.reset()
+        writer.append("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nGrpc-Status: ")
+        writer.append(decimal: GRPCMessage.code(of: status))
+        writer.append("\r\nGrpc-Message: ")
+        writer.append(decimal: status)
+        writer.append(" ")
+        writer.append(ReasonPhrase.of(status))
+        if retryAfter > 0 {
+            writer.append("\r\nRetry-After: ")
+            writer.append(decimal: Int(retryAfter))
+        }
+        writer.append("\r\nDate: ")
+        date.write(to: &writer)
+        writer.append("\r\nX-Request-Id: ")
+        writer.append(id)
+        writer.append("\r\n\r\n")
+        writer.endHead()
     }
 
     /// Whether what the socket doesn't take at once can wait in the client's buffer.

@@ -13,6 +13,8 @@ extension ProxyWorker {
     mutating func watch(_ connection: ConnectionPointer, _ interest: Poller.Interest) {
         guard unsafe connection.pointee.interest != interest else { return }
         unsafe connection.pointee.interest = interest
+        // A stream's socket is its session's.
+        guard unsafe connection.pointee.descriptor >= 0 else { return }
         unsafe poller.change(connection.pointee.descriptor, token(of: connection), interest)
     }
 

@@ -126,8 +126,17 @@ extension ProxyWorker {
         /// The endpoint answered with bytes that are no response.
         case malformed(HTTP1Error)
         case responseTimeout
+        /// The connection ended, or turned out to be another kind, before the endpoint looked at the request: GOAWAY of HTTP/2.
+        case passedOver
+        /// The endpoint has refused to look at the request: REFUSED_STREAM of HTTP/2.
+        case refused
 
-        var isOfEndpoint: Bool { if case .shortage = self { false } else { true } }
+        var isOfEndpoint: Bool {
+            switch self {
+            case .shortage, .passedOver: false
+            default: true
+            }
+        }
     }
 
     /// The endpoint side failed: another attempt, or an answer of our own.
@@ -154,7 +163,7 @@ extension ProxyWorker {
         switch failure {
         case .connect: suspect(number)
         case .malformed(let error): noteMalformedResponse(number, error)
-        case .shortage, .unsent, .broken, .responseTimeout: break
+        case .shortage, .unsent, .broken, .responseTimeout, .passedOver, .refused: break
         }
         if unsafe exchange.pointee.hedge.isUnderWay {
             unsafe continueWithOther(exchange, insteadOf: number)
@@ -242,9 +251,14 @@ extension ProxyWorker {
         unsafe dropConnection(exchange)
         let requestIsComplete = unsafe exchange.pointee.request.isComplete
         let persists = unsafe exchange.pointee.clientPersists && requestIsComplete && !isDraining
-        unsafe writeAnswer(
-            status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
-            page: errorPage(for: status, exchange), retryAfter: exchange.pointee.retryAfterSeconds)
+        if unsafe isGRPC(client, exchange.pointee.head) {
+            unsafe writeGRPCAnswer(
+                status, id: answerID(of: exchange), retryAfter: exchange.pointee.retryAfterSeconds)
+        } else {
+            unsafe writeAnswer(
+                status, id: answerID(of: exchange), closes: !persists, hasBody: exchange.pointee.head.method != .head,
+                page: errorPage(for: status, exchange), retryAfter: exchange.pointee.retryAfterSeconds)
+        }
         let mayBeSending = unsafe !requestIsComplete || exchange.pointee.head.isPersistent
         unsafe releaseAnswered(exchange)
         unsafe sendAnswer(client, persists: persists, mayBeSending: mayBeSending)

@@ -8,6 +8,8 @@ import Telemetry
 extension ProxyWorker {
     /// Composes the head and sends it with what is there of the body.
     mutating func sendRequest(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        let isStream = unsafe connection.pointee.stream != EndpointStream.none
+        if isStream, unsafe !prepareStream(exchange, connection) { return }
         if unsafe exchange.pointee.head.method == .connect && isTerminated(exchange) {
             unsafe openTunnel(exchange)
             return
@@ -43,6 +45,8 @@ extension ProxyWorker {
         if let stream {
             unsafe exchange.pointee.isCopied = true
             outcome = unsafe sendHead(connection, stream, received + offset, bodyCount)
+        } else if isStream {
+            outcome = unsafe sendHeadOnStream(exchange, connection, received + offset, bodyCount)
         } else {
             outcome = unsafe Socket.send(
                 connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount)
@@ -183,6 +187,9 @@ extension ProxyWorker {
                     return
                 }
             case .skip(let count):
+                if unsafe connection.pointee.stream != EndpointStream.none {
+                    unsafe skipFraming(exchange, connection, client.pointee.input.bytes + offset, count)
+                }
                 unsafe exchange.pointee.bodyOffset += count
             case .malformed:
                 unsafe refuseBody(exchange)
@@ -197,6 +204,9 @@ extension ProxyWorker {
             }
         }
         unsafe watchRequest(exchange, client, connection)
+        if unsafe connection.pointee.stream != EndpointStream.none && exchange.pointee.request.isComplete {
+            unsafe endRequest(connection)
+        }
         // A pipe with bytes in it stays: they go on when the endpoint has room.
         if unsafe exchange.pointee.hasSentRequest { unsafe pipes.give(&exchange.pointee.requestPipe) }
         guard unsafe !exchange.pointee.isTunnel else {
@@ -209,6 +219,18 @@ extension ProxyWorker {
         let perTry = unsafe route.pointee.retry.perTryNanoseconds
         if perTry != .max { unsafe exchange.pointee.retry.deadline = now + perTry }
         unsafe setRequestDeadline(exchange, route.pointee.responseNanoseconds)
+    }
+
+    /// Chunk framing that the endpoint doesn't get.
+    @inline(never)
+    private mutating func skipFraming(
+        _ exchange: ExchangePointer, _ connection: ConnectionPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int
+    ) {
+        guard unsafe exchange.pointee.request.dropsFraming else { return }
+        if unsafe exchange.pointee.request.skipsTrailers { unsafe keepTrailers(connection, bytes, count) }
+        if unsafe exchange.pointee.request.isComplete && exchange.pointee.mirror != Mirror.none {
+            unsafe mirrorEnd(exchange)
+        }
     }
 
     /// Reads more of the body: into the pipe when it is large and plain, else behind the head.
@@ -230,6 +252,7 @@ extension ProxyWorker {
         if !keepsBody {
             // All of the body that was held is sent: the room behind the head is free.
             let headEnd = unsafe exchange.pointee.head.length
+            if unsafe exchange.pointee.bodyOffset > headEnd { unsafe exchange.pointee.retry.hasLostBody = true }
             unsafe client.pointee.input.end -= exchange.pointee.bodyOffset - headEnd
             unsafe exchange.pointee.bodyOffset = headEnd
         }

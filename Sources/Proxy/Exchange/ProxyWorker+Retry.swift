@@ -22,9 +22,11 @@ extension ProxyWorker {
     mutating func triesAgain(_ exchange: ExchangePointer, _ failure: AttemptFailure, at number: UInt32, wasReused: Bool)
         -> Bool
     {
+        if case .passedOver = failure { return unsafe beginsAnew(exchange) }
         let policy = unsafe route(of: exchange).pointee.retry
         guard let reason = failure.retryReason, policy.covers(reason),
-            failure.sentNothing || (unsafe exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim)
+            (unsafe failure.sentNothing && exchange.pointee.isWhole)
+                || (unsafe exchange.pointee.isReplayable && !exchange.pointee.hasSentInterim)
         else { return false }
         // An idle connection that broke says nothing about the endpoint.
         let isStale = unsafe reason == .reset && wasReused && !exchange.pointee.needsFreshConnection
@@ -51,6 +53,18 @@ extension ProxyWorker {
             return false
         }
         unsafe holdBack(exchange)
+        return true
+    }
+
+    /// No endpoint has looked at the request: sending it is no retry, whatever `retry` says.
+    private mutating func beginsAnew(_ exchange: ExchangePointer) -> Bool {
+        guard unsafe exchange.pointee.retry.passedOver < RetryState.passedOverMax && exchange.pointee.isWhole else {
+            return false
+        }
+        unsafe exchange.pointee.retry.passedOver += 1
+        statistics.endpointHTTP2.passedOver &+= 1
+        unsafe exchange.pointee.rewindRequest()
+        unsafe startAttempt(exchange)
         return true
     }
 
@@ -208,11 +222,18 @@ extension ProxyWorker {
     mutating func keepBody(_ exchange: ExchangePointer) {
         let head = unsafe exchange.pointee.head
         guard head.method.isIdempotent, unsafe route(of: exchange).pointee.retry.repeatsRequests else { return }
-        if case .length(let length) = head.framing {
-            guard length <= UInt64(WorkerLimits.replayedBodyBytesMax),
-                head.length + Int(length) <= BufferPool.blockBytes
-            else { return }
-        }
+        if isKeepable(head) { unsafe exchange.pointee.retry.keepsBody = true }
+    }
+
+    private func isKeepable(_ head: RequestHead) -> Bool {
+        guard case .length(let length) = head.framing else { return true }
+        return length <= UInt64(WorkerLimits.replayedBodyBytesMax)
+            && head.length + Int(length) <= BufferPool.blockBytes
+    }
+
+    /// The same for any method where the endpoint speaks HTTP/2, for it says when it hasn't looked at a request.
+    mutating func keepBodyForStream(_ exchange: ExchangePointer) {
+        guard unsafe !exchange.pointee.retry.hasLostBody, unsafe isKeepable(exchange.pointee.head) else { return }
         unsafe exchange.pointee.retry.keepsBody = true
     }
 
@@ -254,7 +275,8 @@ extension ProxyWorker.AttemptFailure {
         switch self {
         case .connect: .connectFailure
         case .shortage: nil
-        case .unsent, .broken: .reset
+        case .unsent, .broken, .refused: .reset
+        case .passedOver: nil
         case .malformed: RetryReason(status: 502)
         case .responseTimeout: RetryReason(status: 504)
         }
@@ -263,7 +285,7 @@ extension ProxyWorker.AttemptFailure {
     /// No byte of the request has left this host.
     var sentNothing: Bool {
         switch self {
-        case .connect, .unsent: true
+        case .connect, .unsent, .passedOver, .refused: true
         case .shortage, .broken, .malformed, .responseTimeout: false
         }
     }
@@ -272,8 +294,8 @@ extension ProxyWorker.AttemptFailure {
     var status: Int {
         switch self {
         case .connect(let status): status
-        case .shortage: 503
-        case .unsent, .broken, .malformed: 502
+        case .shortage, .refused: 503
+        case .unsent, .broken, .malformed, .passedOver: 502
         case .responseTimeout: 504
         }
     }

@@ -37,6 +37,12 @@ struct RetryState: BitwiseCopyable {
     var isHeldBack = false
     /// The request's body stays in the client's buffer until the response comes.
     var keepsBody = false
+    /// Bytes of the request's body that were sent aren't there any more.
+    var hasLostBody = false
+    /// Times that it was passed over: no attempts at an endpoint either.
+    var passedOver: UInt8 = 0
+    /// As often at most. A connection may end again and again before it gets to a request that is the last of many.
+    static let passedOverMax: UInt8 = 16
     /// It broke on a connection that had been idle: no attempt at the endpoint, as such a connection may have been closed all along.
     var wasStale = false
     /// When the attempt under way must have brought a response's head; `UInt64.max` for no bound.
@@ -51,7 +57,10 @@ extension Exchange {
     var staysReplayable: Bool { isReplayable && head.framing != .chunked }
 
     /// Attempts of which the endpoint may have heard.
-    var countedAttempts: UInt8 { retry.wasStale ? attempts - 1 : attempts }
+    var countedAttempts: UInt8 { attempts - retry.passedOver - (retry.wasStale ? 1 : 0) }
+
+    /// All that has come of it is still there.
+    var isWhole: Bool { head.framing == .none || retry.keepsBody || !retry.hasLostBody }
 
     /// The next attempt sends the request from its first byte on.
     mutating func rewindRequest() {

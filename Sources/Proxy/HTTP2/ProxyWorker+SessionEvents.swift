@@ -30,7 +30,7 @@ extension ProxyWorker {
 
     private mutating func take(_ event: SessionEvent, _ session: SessionPointer) {
         switch event.kind {
-        case .allWritable:
+        case .allWritable, .settings:
             unsafe unblockStreams(session)
             return
         case .goAway: return
@@ -67,7 +67,7 @@ extension ProxyWorker {
             statistics.http2.resets &+= 1
             unsafe clientBroke(client)
         case .writable: if unsafe !client.pointee.isWritable { unsafe unblock(stream) }
-        case .head, .oversizedHead, .allWritable, .goAway: break
+        case .head, .oversizedHead, .allWritable, .settings, .goAway: break
         }
     }
 

@@ -42,6 +42,8 @@ struct Mirror: BitwiseCopyable {
     var connection = EndpointConnection.none
     /// The number of its endpoint, once there is one.
     var endpoint = EndpointConnection.none
+    /// What of the body has gone to an endpoint of HTTP/2.
+    var request = BodyProgress(.none)
     /// The head of the answer has come.
     var hasHead = false
     var interimCount: UInt8 = 0

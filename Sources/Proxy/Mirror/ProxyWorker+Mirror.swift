@@ -72,7 +72,12 @@ extension ProxyWorker {
                 unsafe cancel(mirror, .size)
                 return
             }
-            guard unsafe append(bytes + (count - fresh), fresh, to: mirror) else {
+            let isFramed = unsafe !exchange.pointee.request.dropsFraming
+            guard
+                unsafe isFramed
+                    ? append(bytes + (count - fresh), fresh, to: mirror)
+                    : appendChunk(bytes + (count - fresh), fresh, to: mirror)
+            else {
                 unsafe exchange.pointee.mirror = Mirror.none
                 unsafe cancel(mirror, .shortage)
                 return
@@ -82,6 +87,31 @@ extension ProxyWorker {
         if unsafe exchange.pointee.request.isComplete {
             unsafe exchange.pointee.mirror = Mirror.none
             unsafe complete(mirror)
+        }
+    }
+
+    /// The body whose chunk framing didn't go to the endpoint is complete.
+    @inline(never)
+    mutating func mirrorEnd(_ exchange: ExchangePointer) {
+        let mirror = unsafe mirrors[exchange.pointee.mirror]
+        unsafe exchange.pointee.mirror = Mirror.none
+        let last: StaticString = "0\r\n\r\n"
+        guard unsafe append(last.utf8Start, last.utf8CodeUnitCount, to: mirror) else {
+            unsafe cancel(mirror, .shortage)
+            return
+        }
+        unsafe complete(mirror)
+    }
+
+    private mutating func appendChunk(
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, to mirror: UnsafeMutablePointer<Mirror>
+    ) -> Bool {
+        var frame: (UInt64, UInt64) = (0, 0)
+        return unsafe withUnsafeMutableBytes(of: &frame) { frame in
+            let out = unsafe frame.baseAddress!.assumingMemoryBound(to: UInt8.self)
+            let size = unsafe ChunkFrame.writeSize(count, to: out)
+            guard unsafe append(out, size, to: mirror) && append(bytes, count, to: mirror) else { return false }
+            return unsafe append(out, ChunkFrame.writeLineEnd(to: out), to: mirror)
         }
     }
 

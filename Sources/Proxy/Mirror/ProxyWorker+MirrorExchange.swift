@@ -4,6 +4,7 @@ import Glibc
 import HTTP1
 import HTTPMessage
 import NodeAgent
+import Snapshot
 
 /// A copy and its endpoint: connect, send, read the answer and throw it away. There are no retries.
 extension ProxyWorker {
@@ -27,7 +28,7 @@ extension ProxyWorker {
         unsafe mirror.pointee.endpoint = number
         unsafe loads[Int(number)].active &+= 1
         // There is no second attempt: a connection that its endpoint has closed is found out before.
-        if case .connection(let idle) = room, unsafe !Socket.isQuiet(idle.pointee.descriptor) {
+        if case .connection(let idle) = room, unsafe idle.pointee.stream == EndpointStream.none && !isQuiet(idle) {
             unsafe replace(idle)
             room = .newConnection
         }
@@ -36,11 +37,34 @@ extension ProxyWorker {
             unsafe connection.pointee.phase = .mirroring
             unsafe attach(connection, to: mirror)
             unsafe send(mirror, connection)
+        case .newConnection where unsafe pool.pointee.connections.endpointProtocol != .http1:
+            unsafe openSession(mirror, pool, number)
         case .newConnection: unsafe open(mirror, number, lifetime: pool.pointee.connections.lifetimeNanoseconds)
         }
     }
 
-    private mutating func attach(_ connection: ConnectionPointer, to mirror: UnsafeMutablePointer<Mirror>) {
+    private mutating func openSession(
+        _ mirror: UnsafeMutablePointer<Mirror>, _ pool: UnsafeMutablePointer<PoolState>, _ number: UInt32
+    ) {
+        let time = unsafe mirror.pointee.timeNanoseconds
+        switch unsafe openSession(to: number, pool, connectNanoseconds: time, isCounted: true) {
+        case .unreachable:
+            suspect(number)
+            unsafe fail(mirror)
+        case .shortage: unsafe cancel(mirror, .shortage)
+        case .session(let session):
+            guard let stream = unsafe makeStream(on: session) else {
+                unsafe cancel(mirror, .shortage)
+                return
+            }
+            unsafe stream.pointee.phase = .mirroring
+            unsafe attach(stream, to: mirror)
+            unsafe mirror.pointee.phase = .connecting
+            if unsafe connections[session.pointee.connection].pointee.isWritable { unsafe sessionConnected(session) }
+        }
+    }
+
+    mutating func attach(_ connection: ConnectionPointer, to mirror: UnsafeMutablePointer<Mirror>) {
         unsafe mirror.pointee.connection = connection.pointee.slot
         unsafe connection.pointee.exchange = mirror.pointee.slot
         unsafe setDeadline(connection, now + mirror.pointee.timeNanoseconds)
@@ -110,12 +134,16 @@ extension ProxyWorker {
         unsafe fail(mirror)
     }
 
-    private mutating func send(_ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer) {
+    mutating func send(_ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer) {
+        guard unsafe connection.pointee.stream == EndpointStream.none else {
+            unsafe sendOnStream(mirror, connection)
+            return
+        }
         unsafe mirror.pointee.phase = .sending
         while unsafe mirror.pointee.sentBlocks < mirror.pointee.blockCount {
             let block = unsafe mirror.pointee.sentBlocks
             let count = unsafe mirror.pointee.blocks[block].count
-            switch unsafe Socket.send(connection.pointee.descriptor, mirror.pointee.blocks[block].bytes, count) {
+            switch unsafe send(connection, mirror.pointee.blocks[block].bytes, count) {
             case .bytes(let sent):
                 unsafe mirror.pointee.blocks[block].consume(sent)
                 guard sent == count else {
@@ -135,9 +163,75 @@ extension ProxyWorker {
         unsafe mirror.pointee.phase = .reading
     }
 
+    /// The same on a stream: chunk framing stays behind.
+    private mutating func sendOnStream(_ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer) {
+        let stream = unsafe endpointStreams[connection.pointee.stream]
+        guard let session = unsafe session(of: stream), unsafe !stream.pointee.isReset else {
+            unsafe fail(mirror)
+            return
+        }
+        guard unsafe session.pointee.state == .open else {
+            unsafe mirror.pointee.phase = .connecting
+            return
+        }
+        unsafe mirror.pointee.phase = .sending
+        if unsafe stream.pointee.record == EndpointStream.noRecord {
+            guard unsafe beginOnStream(mirror, connection, session) else {
+                unsafe fail(mirror)
+                return
+            }
+        }
+        while unsafe mirror.pointee.sentBlocks < mirror.pointee.blockCount {
+            let block = unsafe mirror.pointee.sentBlocks
+            let bytes = unsafe mirror.pointee.blocks[block].isEmpty ? nil : mirror.pointee.blocks[block].bytes
+            guard let bytes = unsafe bytes else {
+                unsafe buffers.empty(&mirror.pointee.blocks[block])
+                unsafe mirror.pointee.sentBlocks += 1
+                continue
+            }
+            switch unsafe mirror.pointee.request.next(bytes, mirror.pointee.blocks[block].count) {
+            case .send(let count):
+                let ends = unsafe mirror.pointee.request.isLast(count)
+                let sent = unsafe give(stream, session, bytes, count, ends: ends)
+                unsafe mirror.pointee.request.advance(sent)
+                unsafe mirror.pointee.blocks[block].consume(sent)
+                guard sent == count else {
+                    unsafe connection.pointee.isWritable = false
+                    return
+                }
+            case .skip(let count): unsafe mirror.pointee.blocks[block].consume(count)
+            case .wait, .malformed:
+                unsafe fail(mirror)
+                return
+            }
+        }
+        unsafe endRequest(connection)
+        if unsafe !stream.pointee.wantsEnd { unsafe mirror.pointee.phase = .reading }
+    }
+
+    /// The head of a copy goes out.
+    private mutating func beginOnStream(
+        _ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer, _ session: EndpointSessionPointer
+    ) -> Bool {
+        var head = RequestHead()
+        fieldsOwner = Client.noExchange
+        let bytes = unsafe UnsafePointer(mirror.pointee.blocks[0].bytes)
+        let limits = HeadLimits(headBytesMax: 65_535, fieldCountMax: FieldTable.capacity)
+        let outcome = unsafe head.parse(
+            Span(_unsafeStart: bytes, count: mirror.pointee.blocks[0].count), limits: limits, fields: &fields)
+        guard outcome == .complete else { return false }
+        unsafe mirror.pointee.request = BodyProgress(head.framing, dropsFraming: head.framing == .chunked)
+        let sent = unsafe sendHeadOnStream(
+            connection, bytes, head.length, bytes, 0, hasBody: head.framing != .none, ends: false)
+        guard case .bytes = sent else { return false }
+        unsafe session.pointee.hasServed = true
+        unsafe mirror.pointee.blocks[0].consume(head.length)
+        return true
+    }
+
     // MARK: the answer
 
-    private mutating func read(_ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer) {
+    mutating func read(_ mirror: UnsafeMutablePointer<Mirror>, _ connection: ConnectionPointer) {
         while true {
             if unsafe !connection.pointee.input.isHeld, unsafe !buffers.fill(&connection.pointee.input) {
                 unsafe fail(mirror)
@@ -145,7 +239,7 @@ extension ProxyWorker {
             }
             unsafe connection.pointee.input.compact()
             let room = unsafe connection.pointee.input.room
-            switch unsafe Socket.receive(connection.pointee.descriptor, connection.pointee.input.tail, room) {
+            switch unsafe receive(connection, connection.pointee.input.tail, room) {
             case .bytes(let count):
                 unsafe connection.pointee.input.end += count
                 if unsafe count < room && !connection.pointee.isPeerClosed {

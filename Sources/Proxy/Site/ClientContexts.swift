@@ -13,6 +13,7 @@ final class ClientContexts {
     private struct Key: Hashable {
         var pool: String
         var tls: EndpointTLS
+        var endpointProtocol: EndpointProtocol
     }
     private let workers: Int
     private var current: [Key: Entry] = [:]
@@ -30,9 +31,9 @@ final class ClientContexts {
                 entries.append(nil)
                 continue
             }
-            let key = Key(pool: pool.name, tls: tls)
+            let key = Key(pool: pool.name, tls: tls, endpointProtocol: pool.endpointProtocol)
             let entry: Entry
-            if let known = current[key] { entry = known } else { entry = try make(pool.name, tls) }
+            if let known = current[key] { entry = known } else { entry = try make(pool, tls) }
             next[key] = entry
             entries.append(entry)
         }
@@ -40,7 +41,13 @@ final class ClientContexts {
         return entries
     }
 
-    private func make(_ pool: String, _ tls: EndpointTLS) throws(RoleError) -> Entry {
+    private func make(_ pool: Pool, _ tls: EndpointTLS) throws(RoleError) -> Entry {
+        let protocols: [ApplicationProtocol] =
+            switch pool.endpointProtocol {
+            case .http1: [.http11]
+            case .http2: [.http2]
+            case .auto: [.http2, .http11]
+            }
         var contexts: [TLSClientContext] = []
         for _ in 0..<workers {
             do {
@@ -55,9 +62,9 @@ final class ClientContexts {
                     try TLSClientContext(
                         TLSClientOptions(
                             verification: verification, serverName: tls.serverName, certificate: certificate,
-                            protocols: [.http11])))
+                            protocols: protocols)))
             } catch {
-                throw RoleError("pool \(pool): its TLS can't be set up: \(error)")
+                throw RoleError("pool \(pool.name): its TLS can't be set up: \(error)")
             }
         }
         lastIdentity += 1

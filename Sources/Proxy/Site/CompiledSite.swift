@@ -82,8 +82,10 @@ final class CompiledSite: @unchecked Sendable {
                 number: registry.number(ofPool: pool.name), endpoints: arena.make(numbers),
                 count: pool.endpoints.count, shape: .passUnretained(shape),
                 hashKey: pool.balance == .hash ? CompiledHashKey(pool.hashKey, arena: arena) : nil, sticky: sticky,
-                connections: CompiledConnections(pool, registry),
-                requests: CompiledRequestLimits(pool, registry), tlsIdentity: clientContexts[index]?.identity ?? 0)
+                connections: CompiledConnections(pool, registry, workers: workers, arena: arena),
+                requests: CompiledRequestLimits(pool, registry),
+                tlsIdentity: clientContexts[index]?.identity
+                    ?? (pool.endpointProtocol == .http2 ? CompiledPool.plainHTTP2 : 0))
         }
         self.stickyTables = stickyTables
         self.clientContexts = clientContexts
@@ -216,29 +218,61 @@ struct CompiledPool {
     let requests: CompiledRequestLimits
     /// 0: endpoints are spoken to in the clear. Connections and sessions of another identity are of no use.
     let tlsIdentity: UInt32
+    /// The identity of all pools that speak HTTP/2 in the clear.
+    static let plainHTTP2 = UInt32.max
 }
 
 /// `connections` of a pool.
 @safe
 struct CompiledConnections: BitwiseCopyable {
+    let endpointProtocol: EndpointProtocol
+    /// Requests under way on one connection of HTTP/2.
+    let streamCountMax: Int
     /// Where requests wait; nil when connections are not bounded.
-    let queue: UnsafeMutablePointer<PoolQueue>?
-    /// Of one node to one endpoint.
-    let countMax: Int
-    let queueCountMax: Int
+    private(set) var queue: UnsafeMutablePointer<PoolQueue>?
+    /// By worker, where each has a queue of its own.
+    private let workerQueues: UnsafeMutablePointer<UnsafeMutablePointer<PoolQueue>>?
+    private let workers: Int
+    /// Of one node to one endpoint; of one worker where each has its own share.
+    private(set) var countMax: Int
+    private(set) var queueCountMax: Int
     let queueNanoseconds: UInt64
     let idleNanoseconds: UInt64
     /// `UInt64.max` for no bound.
     let lifetimeNanoseconds: UInt64
 
-    init(_ pool: Pool, _ registry: IdentityRegistry) {
+    init(_ pool: Pool, _ registry: IdentityRegistry, workers: Int, arena: Arena) {
         let limits = pool.connections
-        unsafe queue = unsafe limits.countMax == nil ? nil : registry.queue(ofPool: pool.name)
+        endpointProtocol = pool.endpointProtocol
+        streamCountMax = limits.streamCountMax
+        self.workers = workers
+        unsafe queue = nil
+        if limits.countMax != nil && pool.endpointProtocol != .http1 {
+            unsafe workerQueues = unsafe arena.make(
+                (0..<workers).map { unsafe registry.queue(ofPool: pool.name, worker: $0) })
+        } else {
+            unsafe workerQueues = nil
+            if limits.countMax != nil { unsafe queue = unsafe registry.queue(ofPool: pool.name) }
+        }
         countMax = limits.countMax ?? .max
         queueCountMax = limits.queueCountMax
         queueNanoseconds = limits.queueTimeout.nanosecondsUnsigned
         idleNanoseconds = limits.idleTimeout.nanosecondsUnsigned
         lifetimeNanoseconds = limits.lifetime?.nanosecondsUnsigned ?? .max
+    }
+
+    /// Each worker has its own queue and its share of the bound. A connection of HTTP/2 serves requests of one worker only, so
+    /// that a request of another one couldn't wait for it.
+    var isShared: Bool { unsafe workerQueues != nil }
+
+    /// What one worker makes of it.
+    func share(of worker: Int) -> CompiledConnections {
+        guard let queues = unsafe workerQueues else { return self }
+        var share = self
+        unsafe share.queue = unsafe queues[worker]
+        share.countMax = max(1, countMax / workers + (worker < countMax % workers ? 1 : 0))
+        share.queueCountMax = (queueCountMax + workers - 1) / workers
+        return share
     }
 }
 

@@ -63,12 +63,15 @@ final class IdentityRegistry {
     }
 
     /// Lives as long as the process, too.
-    func queue(ofPool name: String) -> UnsafeMutablePointer<PoolQueue> {
-        if let queue = unsafe queues[name] { return unsafe queue }
+    ///
+    /// - Parameter worker: The one worker that it is for; nil for a queue of all.
+    func queue(ofPool name: String, worker: Int? = nil) -> UnsafeMutablePointer<PoolQueue> {
+        let key = worker.map { "\(name)/\($0)" } ?? name
+        if let queue = unsafe queues[key] { return unsafe queue }
         let queue = UnsafeMutablePointer<PoolQueue>.allocate(capacity: 1)
         unsafe queue.initialize(to: PoolQueue(number: queueNames.count))
         queueNames.append(name)
-        unsafe queues[name] = unsafe queue
+        unsafe queues[key] = unsafe queue
         return unsafe queue
     }
 

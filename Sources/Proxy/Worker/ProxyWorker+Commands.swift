@@ -102,6 +102,9 @@ extension ProxyWorker {
         while unsafe endpoints[Int(endpoint)].idle != EndpointConnection.none {
             unsafe closeConnection(connections[endpoints[Int(endpoint)].idle])
         }
+        if unsafe endpoints[Int(endpoint)].firstSession != EndpointSession.none {
+            retireSessions(of: endpoint, idleOnly: unsafe endpoints[Int(endpoint)].isEligible)
+        }
     }
 
     /// An exchange that held a site has ended, or the site was replaced.
@@ -213,6 +216,7 @@ extension ProxyWorker {
         appendOverload(to: &samples)
         appendLimitSamples(to: &samples)
         statistics.http2.append(open: sessions.count, streams.count, to: &samples)
+        statistics.endpointHTTP2.append(open: endpointSessions.count, endpointStreams.count, to: &samples)
         appendMirrors(compiled.mirrors, to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
         return samples

@@ -62,11 +62,13 @@ extension ProxyWorker {
     private mutating func connectionTimer(_ connection: ConnectionPointer) {
         unsafe connection.pointee.timer = 0
         let phase = unsafe connection.pointee.phase
-        guard phase == .idle || phase == .mirroring else { return }
+        guard phase == .idle || phase == .mirroring || phase == .session else { return }
         if unsafe connection.pointee.deadline > now {
             unsafe setDeadline(connection, connection.pointee.deadline)
         } else if phase == .mirroring {
             unsafe mirrorTimedOut(connection)
+        } else if phase == .session {
+            unsafe sessionTimer(connection)
         } else {
             unsafe closeConnection(connection)
         }

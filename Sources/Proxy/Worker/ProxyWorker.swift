@@ -81,6 +81,8 @@ struct ProxyWorker: ~Copyable {
     var connections = Slab<EndpointConnection>()
     var sessions = Slab<ClientSession>()
     var streams = Slab<ClientStream>()
+    var endpointSessions = Slab<EndpointSession>()
+    var endpointStreams = Slab<EndpointStream>()
     var wheel: TimerWheel
     var buffers = BufferPool(blocksMax: WorkerLimits.bufferBlocksMax)
     var pipes = PipePool()
@@ -127,6 +129,9 @@ struct ProxyWorker: ~Copyable {
     /// Sessions whose frames are sent at the end of the turn.
     var sessionsToFlush: [UInt32] = []
     let sessionEvents: UnsafeMutablePointer<EventQueue>
+    /// The same of sessions with endpoints.
+    var endpointSessionsToFlush: [UInt32] = []
+    let endpointEvents: UnsafeMutablePointer<EventQueue>
     var sessionFields = FieldScratch()
     /// Exchanges whose bulk is looked at once a beat, and when the next one is.
     var paced: [Token] = []
@@ -158,6 +163,8 @@ struct ProxyWorker: ~Copyable {
         unsafe poolFigures = .allocate(capacity: 1)
         unsafe sessionEvents = .allocate(capacity: 1)
         unsafe sessionEvents.initialize(to: EventQueue())
+        unsafe endpointEvents = .allocate(capacity: 1)
+        unsafe endpointEvents.initialize(to: EventQueue())
         unsafe site = nil
     }
 
@@ -201,16 +208,20 @@ struct ProxyWorker: ~Copyable {
             handshakeNanoseconds = 0
             if !paced.isEmpty { beat() }
             fireTimers()
-            while !queuesToServe.isEmpty || !heldBackToServe.isEmpty {
+            if !mirrorsToSend.isEmpty { sendMirrors() }
+            // What one of these does may be of use to another.
+            while !queuesToServe.isEmpty || !heldBackToServe.isEmpty || !sessionsToFlush.isEmpty
+                || !endpointSessionsToFlush.isEmpty
+            {
                 serveQueues()
                 serveHeldBack()
+                if !endpointSessionsToFlush.isEmpty { flushEndpointSessions() }
+                if !sessionsToFlush.isEmpty { flushSessions() }
             }
-            if !sessionsToFlush.isEmpty {
-                flushSessions()
-                sessions.reclaim()
-                streams.reclaim()
-            }
-            if !mirrorsToSend.isEmpty { sendMirrors() }
+            sessions.reclaim()
+            streams.reclaim()
+            endpointSessions.reclaim()
+            endpointStreams.reclaim()
             watchLoad(events: count)
             clients.reclaim()
             exchanges.reclaim()
@@ -282,6 +293,10 @@ enum WorkerLimits {
     static let retryWaitNanoseconds: UInt64 = 5_000_000_000
     /// Handshakes of one turn stop here, so that they don't starve connections with requests; the one under way is finished.
     static let handshakeNanosecondsPerTurn: UInt64 = 1_000_000
+    /// A connection to an endpoint on which an answer is overdue is doubted when nothing has come for this long, and given up
+    /// when a PING has no answer.
+    static let silenceNanoseconds: UInt64 = 1_000_000_000
+    static let signOfLifeNanoseconds: UInt64 = 5_000_000_000
     /// How long an endpoint is avoided after connecting to it failed.
     static let suspicionNanoseconds: UInt64 = 1_000_000_000
     /// What a failed attempt counts as at least, for balancing by latency.

@@ -68,6 +68,7 @@ struct Statistics: ~Copyable {
     var limitedRequests: UInt64 = 0
     var limitedWrites: UInt64 = 0
     var http2 = HTTP2Counts()
+    var endpointHTTP2 = EndpointHTTP2Counts()
 
     init() {
         unsafe series = .allocate(capacity: seriesCapacity)

@@ -43,7 +43,7 @@ struct WorkerSite {
         for index in 0..<poolCount {
             unsafe (pools + index).initialize(
                 to: PoolState(
-                    tables.pointee.pools[index], tls: site.clientContexts[index]?.contexts[worker]))
+                    tables.pointee.pools[index], worker: worker, tls: site.clientContexts[index]?.contexts[worker]))
         }
     }
 
@@ -80,6 +80,10 @@ struct EndpointState: BitwiseCopyable {
     var idleCount = 0
     /// Connections of this worker, idle ones included.
     var connectionCount = 0
+    /// The first of this worker's HTTP/2 sessions that may take new streams.
+    var firstSession = EndpointSession.none
+    /// By ALPN it chose HTTP/1.1 the last time.
+    var choseHTTP1 = false
     /// Connections of all workers.
     var budget: UnsafeMutablePointer<EndpointBudget>
     /// Of its pool, once connections were bounded; kept when the bound goes, as requests may still wait.
