@@ -37,10 +37,11 @@ package struct EndpointLoad: BitwiseCopyable, Sendable {
 
     /// Takes in how long an endpoint took for a request.
     ///
-    /// Peak EWMA as in Finagle and Linkerd: a longer time than the average replaces it at once, a shorter one moves it by the
-    /// share that the time since the last observation has: 1 − e^(−Δ/τ). Bad news is believed at once, good news slowly, but
-    /// not as slowly as there (τ = 1 s instead of 10 s): a hiccup of this host of some milliseconds is seen at all endpoints at
-    /// once, counts for each request that they have under way, and would make an idle one look good that takes 200 ms.
+    /// Peak EWMA after Finagle and Linkerd: each time moves the average by the share that the time since the last observation
+    /// has, 1 − e^(−Δ/τ), a longer one with τ = 20 ms and a shorter one with τ = 1 s. So bad news is believed at once where
+    /// answers are rare, and after some 20 ms of it where there are thousands a second. There, one long time replaces the average
+    /// and is remembered for 10 s: the average of a busy endpoint then is the worst hiccup of this host's scheduler, counted for
+    /// each request that is under way, and makes an idle endpoint look good that takes 200 ms.
     ///
     /// - Parameters:
     ///   - nanoseconds: From the request's first byte to the response's head.
@@ -48,17 +49,26 @@ package struct EndpointLoad: BitwiseCopyable, Sendable {
     package mutating func observe(nanoseconds: UInt64, now: UInt64) {
         let sample = max(Float(nanoseconds), 1)
         let tick = UInt32(truncatingIfNeeded: now >> 20)
-        if sample >= peak {
+        guard isObserved else {
             peak = sample
-        } else {
-            let kept = Decay.kept(afterTicks: Float(tick &- observedAt) * EndpointLoad.newsSpeed)
-            peak = peak * kept + sample * (1 - kept)
+            observedAt = tick
+            return
         }
+        let speed = sample > peak ? EndpointLoad.badNewsSpeed : EndpointLoad.goodNewsSpeed
+        let kept = Decay.kept(afterTicks: Float(tick &- observedAt) * speed)
+        peak = peak * kept + sample * (1 - kept)
         observedAt = tick
     }
 
-    /// So many times faster than silence do good answers make what is known fade.
-    private static var newsSpeed: Float { 10 }
+    /// A request has failed: as bad as an answer after so many nanoseconds, and believed at once.
+    package mutating func observeFailure(nanoseconds: UInt64, now: UInt64) {
+        peak = max(latency(at: now), Float(nanoseconds))
+        observedAt = UInt32(truncatingIfNeeded: now >> 20)
+    }
+
+    /// So many times faster than silence do answers make what is known fade.
+    private static var goodNewsSpeed: Float { 10 }
+    private static var badNewsSpeed: Float { 500 }
 
     /// What a request to it is expected to take, nanoseconds; 0: never observed.
     ///

@@ -5,18 +5,14 @@ import Testing
 
 @Suite("balance: peak-ewma")
 struct PeakEWMATests {
-    /// The published definition, with a time constant for good news of its own, the C library's exponential and the clock as it is.
+    /// The definition, with the C library's exponential and the clock as it is.
     private struct Reference {
         var cost = 0.0
         var stamp = 0.0
 
         mutating func observe(_ nanoseconds: Double, at now: Double) {
-            if nanoseconds >= cost {
-                cost = nanoseconds
-            } else {
-                let kept = exp(-(now - stamp) / 1e9)
-                cost = cost * kept + nanoseconds * (1 - kept)
-            }
+            let kept = cost == 0 ? 0 : exp(-(now - stamp) / (nanoseconds > cost ? 20e6 : 1e9))
+            cost = cost * kept + nanoseconds * (1 - kept)
             stamp = now
         }
 
@@ -51,19 +47,38 @@ struct PeakEWMATests {
         #expect(Decay.kept(afterTicks: Float(UInt32.max)) == 0)
     }
 
-    @Test("bad news at once, good news over a second, and silence is forgotten over ten")
-    func peaks() {
+    /// What an endpoint that has taken 1 ms for a while is expected to take after such times, one a tick of a millisecond.
+    private func latency(after milliseconds: [Double]) -> Double {
+        var load = EndpointLoad()
+        var tick: UInt64 = 1 << 30
+        load.observe(nanoseconds: 1_000_000, now: tick << 20)
+        for time in milliseconds {
+            tick += 1
+            load.observe(nanoseconds: UInt64(time * 1e6), now: tick << 20)
+        }
+        return Double(load.latency(at: tick << 20)) / 1e6
+    }
+
+    @Test("of many answers one bad one says little, 60 ms of bad ones are believed, and good ones after them over a second")
+    func frequent() {
+        #expect((10...12).contains(latency(after: [200])))
+        #expect(latency(after: Array(repeating: 200, count: 60)) > 185)
+        #expect(latency(after: Array(repeating: 200, count: 200) + Array(repeating: 1, count: 50)) > 180)
+        #expect(latency(after: Array(repeating: 200, count: 200) + Array(repeating: 1, count: 5000)) < 3)
+    }
+
+    @Test("of rare answers each bad one is believed, a failure always; silence is forgotten over ten seconds")
+    func rare() {
         var load = EndpointLoad()
         let start: UInt64 = 1 << 50
         load.observe(nanoseconds: 1_000_000, now: start)
-        load.observe(nanoseconds: 200_000_000, now: start + (1 << 20))
-        #expect(load.latency(at: start + (1 << 20)) == 200_000_000)
-        load.observe(nanoseconds: 1_000_000, now: start + (2 << 20))
-        #expect(load.latency(at: start + (2 << 20)) > 190_000_000)
+        load.observe(nanoseconds: 200_000_000, now: start + 200_000_000)
+        #expect(load.latency(at: start + 200_000_000) > 199_000_000)
         #expect(load.latency(at: start + 1_000_000_000) > 170_000_000)
         #expect(load.latency(at: start + 30_000_000_000) < 12_000_000)
-        for tick in UInt64(3)...3000 { load.observe(nanoseconds: 1_000_000, now: start + (tick << 20)) }
-        #expect(load.latency(at: start + (3000 << 20)) < 12_000_000)
+        load.observe(nanoseconds: 1_000_000, now: start + 30_000_000_000)
+        load.observeFailure(nanoseconds: 1_000_000_000, now: start + 30_000_000_000)
+        #expect(load.latency(at: start + 30_000_000_000) == 1_000_000_000)
     }
 
     private func pool(_ milliseconds: [Double], active: [UInt32]? = nil, weights: [UInt16]? = nil) -> TestPool {

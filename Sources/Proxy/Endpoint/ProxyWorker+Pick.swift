@@ -97,7 +97,7 @@ extension ProxyWorker {
     /// An attempt has failed at an endpoint: as bad as a slow answer, or one that refuses quickly would look fast.
     func observeFailure(_ exchange: ExchangePointer, at number: UInt32) {
         let began = unsafe exchange.pointee.trace.attemptBeganAt
-        unsafe loads[Int(number)].observe(
+        unsafe loads[Int(number)].observeFailure(
             nanoseconds: max(now &- began, WorkerLimits.failureNanoseconds), now: now)
     }
 
