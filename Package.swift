@@ -116,7 +116,8 @@ let package = Package(
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
         .testTarget(
-            name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+            name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop", "CNGHTTP2"],
+            swiftSettings: common),
         .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop"], swiftSettings: common),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),

@@ -53,13 +53,22 @@ package struct Buffer: BitwiseCopyable {
 package struct BufferPool: ~Copyable {
     /// Bytes of one block: what one read of a bulk transfer takes, and room for the largest head.
     package static let blockBytes = 64 * 1024
-    /// Free blocks kept at most (16 MiB if all were ever full; small messages touch a page each); more go back to the
-    /// kernel. Below the number of requests under way, each of them would pay for mapping and zeroing.
-    private static let retainedMax = 256
+    /// Free blocks that are always kept (16 MiB if all were ever full; small messages touch a page each). More are kept
+    /// while about as many are in use at times: below the number of requests under way, each of them would pay for
+    /// mapping and zeroing. Others go back to the kernel.
+    package static let retainedMin = 256
+    package static let retainedMax = 1024
+    /// Blocks given out between two steps in which the memory of the most that were in use fades.
+    package static let fadingFills = 65_536
 
     private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
     /// Blocks given out.
     package private(set) var used = 0
+    /// Free blocks.
+    package var retained: Int { unsafe free.count }
+    /// Free blocks are kept up to this many: as many as were in use at once not long ago.
+    private var retainedNow = BufferPool.retainedMin
+    private var fills = 0
     /// Blocks given out at most. Lowered below `used`, it takes none back.
     package var blocksMax: Int
 
@@ -87,14 +96,24 @@ package struct BufferPool: ~Copyable {
         buffer.start = 0
         buffer.end = 0
         used += 1
+        fills += 1
+        if used > retainedNow || fills == BufferPool.fadingFills { adjustRetained() }
         return true
+    }
+
+    private mutating func adjustRetained() {
+        if fills >= BufferPool.fadingFills {
+            fills = 0
+            retainedNow -= (retainedNow - BufferPool.retainedMin + 1) / 2
+        }
+        if used > retainedNow { retainedNow = min(used, BufferPool.retainedMax) }
     }
 
     /// Takes the block of a buffer back, whatever is in it.
     package mutating func empty(_ buffer: inout Buffer) {
         guard let block = unsafe buffer.base else { return }
         used -= 1
-        if unsafe free.count < BufferPool.retainedMax {
+        if unsafe free.count < retainedNow {
             unsafe free.append(block)
         } else {
             unsafe munmap(block, BufferPool.blockBytes)

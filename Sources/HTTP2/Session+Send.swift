@@ -18,30 +18,25 @@ extension Session {
     /// Gives a response's head.
     ///
     /// - Parameters:
-    ///   - fields: Lines of the HTTP/1.1 head at `head`. Those that frame an HTTP/1.1 connection are left out.
+    ///   - fields: Those of the head, `status` first: see `FieldScratch.fill`.
     ///   - endsStream: Nothing follows: no body, no trailers.
-    ///   - drops: Another field that is left out.
     /// - Returns: false when there is no memory for it, or the stream is gone.
     package func respond(
-        _ record: UInt32, status: Int, _ fields: borrowing FieldTable, _ head: UnsafePointer<UInt8>, endsStream: Bool,
-        _ scratch: inout FieldScratch, drops: StaticString? = nil
+        _ record: UInt32, status: Int, _ fields: borrowing FieldScratch, endsStream: Bool
     ) -> Bool {
         let stream = unsafe state.pointee.records[record].stream
         guard unsafe !state.pointee.records[record].isClosed else { return false }
-        scratch.begin()
-        scratch.appendStatus(status)
-        for index in 0..<fields.count { unsafe scratch.append(fields[index], head, drops: drops) }
         if status < 200 {
             return unsafe nghttp2_submit_headers(
-                library, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, nil, scratch.values, scratch.count, nil) == 0
+                library, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, nil, fields.values, fields.count, nil) == 0
         }
         if endsStream {
             unsafe state.pointee.records[record].isEnded = true
-            return unsafe nghttp2_submit_response(library, stream, scratch.values, scratch.count, nil) == 0
+            return unsafe nghttp2_submit_response(library, stream, fields.values, fields.count, nil) == 0
         }
         var provider = unsafe nghttp2_data_provider()
         unsafe provider.read_callback = onReadBody
-        return unsafe nghttp2_submit_response(library, stream, scratch.values, scratch.count, &provider) == 0
+        return unsafe nghttp2_submit_response(library, stream, fields.values, fields.count, &provider) == 0
     }
 
     /// Gives bytes of a body, and writes frames as far as the windows and the output allow.

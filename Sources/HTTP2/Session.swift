@@ -34,10 +34,11 @@ package struct Session: BitwiseCopyable {
         unsafe core = .allocate(capacity: 1)
         unsafe core.initialize(to: SessionCore(limits, isServer: role == .server, events: events, now: now))
         var library: OpaquePointer?
+        var memory = unsafe events.pointee.memoryFunctions
         let code =
             unsafe role == .server
-            ? nghttp2_session_server_new2(&library, SessionCallbacks.table, core, SessionCallbacks.options)
-            : nghttp2_session_client_new2(&library, SessionCallbacks.table, core, SessionCallbacks.options)
+            ? nghttp2_session_server_new3(&library, SessionCallbacks.table, core, SessionCallbacks.options, &memory)
+            : nghttp2_session_client_new3(&library, SessionCallbacks.table, core, SessionCallbacks.options, &memory)
         guard code == 0 else {
             unsafe core.pointee.records.deallocate()
             unsafe core.deallocate()

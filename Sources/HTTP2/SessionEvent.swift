@@ -1,3 +1,4 @@
+import CNGHTTP2
 package import EventLoop
 
 /// What a peer has done, in its order. A plain value; its bytes are good until more are received.
@@ -63,17 +64,29 @@ package struct SessionEvent: BitwiseCopyable {
     }
 }
 
-/// Events of one reading, used again for each: one per worker.
+/// Events of one reading, used again for each: one per worker. With it comes what else the sessions of a worker share: the
+/// memory of their streams.
 @safe
 package struct EventQueue: ~Copyable {
+    private let memory: UnsafeMutablePointer<SessionMemory>
     private var events: UnsafeMutablePointer<SessionEvent>
     private var capacity = 64
     private var first = 0
     private var end = 0
 
-    package init() { unsafe events = .allocate(capacity: capacity) }
+    package init() {
+        unsafe events = .allocate(capacity: capacity)
+        unsafe memory = .allocate(capacity: 1)
+        unsafe memory.initialize(to: SessionMemory())
+    }
 
-    deinit { unsafe events.deallocate() }
+    deinit {
+        unsafe events.deallocate()
+        unsafe memory.pointee.deallocate()
+        unsafe memory.deallocate()
+    }
+
+    var memoryFunctions: nghttp2_mem { unsafe SessionMemory.functions(memory) }
 
     package var isEmpty: Bool { first == end }
     package var count: Int { end - first }

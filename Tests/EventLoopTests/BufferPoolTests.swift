@@ -36,6 +36,27 @@ struct BufferPoolTests {
         }
     }
 
+    @Test("as many free blocks are kept as are needed at times, and that is forgotten")
+    func retention() {
+        let excess = 64
+        for most in [BufferPool.retainedMin, BufferPool.retainedMin + excess, BufferPool.retainedMax + excess] {
+            var pool = BufferPool(blocksMax: 2 * BufferPool.retainedMax)
+            var buffers = [Buffer](repeating: Buffer(), count: most)
+            for _ in 0..<3 {
+                for index in buffers.indices { #expect(pool.fill(&buffers[index]) == true) }
+                #expect(pool.retained == 0)
+                for index in buffers.indices { pool.empty(&buffers[index]) }
+                #expect(pool.retained == min(most, BufferPool.retainedMax))
+            }
+            // One message at a time from now on.
+            for _ in 0..<11 * BufferPool.fadingFills {
+                _ = pool.fill(&buffers[0])
+                pool.empty(&buffers[0])
+            }
+            #expect(pool.retained == BufferPool.retainedMin)
+        }
+    }
+
     @Test("an empty buffer has neither bytes nor room; emptying it is nothing")
     func unheld() {
         var pool = BufferPool(blocksMax: 1)

@@ -38,6 +38,20 @@ static const uint64_t clinux_token_bits[4] = {
 /// Index of the first byte that is no `tchar`; `length` when there is none.
 static inline size_t clinux_scan_token(const uint8_t *bytes, size_t length) {
     size_t index = 0;
+#if defined(__SSE2__)
+    // Letters, digits and hyphens, of which nearly all names are made, in blocks; what they aren't byte by byte.
+    while (index + 16 <= length) {
+        clinux_v16 block = *(const clinux_v16 *)(bytes + index);
+        clinux_v16 letter = (block | 0x20) - 0x61, digit = block - 0x30;
+        clinux_s16 good = (clinux_s16)(letter <= 25) | (clinux_s16)(digit <= 9) | (clinux_s16)(block == 0x2d);
+        unsigned mask = ~(unsigned)__builtin_ia32_pmovmskb128(good) & 0xffff;
+        if (mask) {
+            index += (size_t)__builtin_ctz(mask);
+            break;
+        }
+        index += 16;
+    }
+#endif
     while (index < length) {
         uint8_t byte = bytes[index];
         if (!(clinux_token_bits[byte >> 6] >> (byte & 63) & 1)) return index;

@@ -110,24 +110,24 @@ extension ProxyWorker {
     ) -> Int {
         let stream = unsafe streams[client.pointee.stream]
         let session = unsafe session(of: stream)
-        var head = ResponseHead()
-        fieldsOwner = Client.noExchange
-        let limits = HeadLimits(headBytesMax: 65_535, fieldCountMax: FieldScratch.fieldCountMax)
-        let outcome = unsafe head.parse(
-            Span(_unsafeStart: writer.bytes, count: writer.count), limits: limits, fields: &fields)
-        guard outcome == .complete, unsafe !session.pointee.isBroken else { return -1 }
-        let own = writer.count - head.length
+        guard !writer.isOverfull, unsafe !session.pointee.isBroken else { return -1 }
+        let (status, linesStart) = writer.statusLine
+        let isTunnel = status == 101
+        guard
+            let linesCount = unsafe sessionFields.fill(
+                status: isTunnel ? 200 : status, lines: writer.bytes + linesStart, writer.count - linesStart,
+                drops: isTunnel ? "sec-websocket-accept" : nil)
+        else { return -1 }
+        let headCount = linesStart + linesCount
         let hasExchange = unsafe client.pointee.exchange != Client.noExchange
-        let isTunnel = head.status == 101
         let ends =
-            unsafe !head.isInterim && !isTunnel && bodyCount == 0 && own == 0
+            unsafe status >= 200 && bodyCount == 0 && headCount == writer.count
             && (!hasExchange || exchanges[client.pointee.exchange].pointee.response.isComplete)
         let isSent = unsafe session.pointee.session.respond(
-            stream.pointee.record, status: isTunnel ? 200 : head.status, fields, writer.bytes, endsStream: ends,
-            &sessionFields, drops: isTunnel ? "sec-websocket-accept" : nil)
+            stream.pointee.record, status: isTunnel ? 200 : status, sessionFields, endsStream: ends)
         unsafe markSession(session.pointee.slot)
         guard isSent else { return -1 }
-        if own > 0 { return unsafe sendOwnBody(client, stream, session, from: head.length) ? 0 : -1 }
+        if headCount < writer.count { return unsafe sendOwnBody(client, stream, session, from: headCount) ? 0 : -1 }
         guard let body = unsafe body, bodyCount > 0 else { return 0 }
         let isLast = unsafe hasExchange && exchanges[client.pointee.exchange].pointee.response.isLast(bodyCount)
         let taken = unsafe give(stream, session, body, bodyCount, ends: isLast)

@@ -54,6 +54,18 @@ struct HeadWriter: ~Copyable {
         count += 1
     }
 
+    /// Of a response's head that was written: its status, and where its field lines begin.
+    var statusLine: (status: Int, end: Int) {
+        let digits = "HTTP/1.1 ".utf8.count
+        precondition(count >= digits + 5, "a head of \(count) bytes")
+        var status = 0
+        for index in digits..<digits + 3 { unsafe status = status * 10 + Int(memory[index] &- 0x30) }
+        guard let end = unsafe memchr(memory + digits, 0x0a, count - digits) else {
+            preconditionFailure("a head without lines")
+        }
+        return unsafe (status, end - UnsafeMutableRawPointer(memory) + 1)
+    }
+
     /// A byte that was written.
     subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < count)
