@@ -1,7 +1,7 @@
 """What one request costs a worker, in counts that are the same on every machine: instructions, system calls,
 allocations and reference counting, against the bounds in scripts/benchmark/thresholds.json.
 
-The node runs under callgrind; one client sends requests one after the other. Each count is the difference between a run
+The node runs under callgrind; one client sends requests one after the other, with HTTP/2 some at once. Each count is the difference between a run
 with many requests and one with few, divided by the requests between them, so that start and end cancel out.
 """
 
@@ -16,13 +16,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import http2
 import picks
 import scenarios
 import systems
-from system import BenchError
+from system import BenchError, connect
 
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
-FEW, MANY = 200, 1200
+FEW, MANY = 208, 1200
+# Of one HTTP/2 connection at once: both counts above are a multiple.
+STREAMS = 16
 ALLOCATING = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "mmap"}
 COUNTING = {"swift_retain", "swift_release", "swift_retain_n", "swift_release_n", "swift_bridgeObjectRetain",
             "swift_bridgeObjectRelease", "swift_beginAccess"}
@@ -47,6 +50,9 @@ CASES = [
     Case(scenarios.BY_NAME["http-1k"]),
     Case(scenarios.BY_NAME["http-128-routes-10k"]),
     Case(scenarios.BY_NAME["http-64k"]),
+    Case(scenarios.BY_NAME["http2-128"]),
+    Case(scenarios.BY_NAME["https-128"]),
+    Case(scenarios.BY_NAME["https2-128"]),
     Case(scenarios.BY_NAME["tcp-128"], role="forwarder"),
 ]
 
@@ -66,11 +72,14 @@ class Measured(systems.Sluice):
             self._spawn(*command)
 
 
-def ask(port, path, host, requests):
-    """Sends so many requests on one connection, each after the answer to the one before."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: costs\r\nAccept: */*\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def ask(port, case, requests):
+    """Sends so many requests on one connection, each after the answer to the one before; by HTTP/2 `STREAMS` at once."""
+    path = case.scenario.path
+    request = f"GET {path} HTTP/1.1\r\nHost: {host(case)}\r\nUser-Agent: costs\r\nAccept: */*\r\n\r\n".encode()
+    with connect(port, case.scenario) as client:
+        if case.scenario.streams:
+            http2.Client(client, case.scenario.kind, host(case), path).ask(requests, min(requests, STREAMS))
+            return
         for _ in range(requests):
             client.sendall(request)
             answer = client.recv(65536)
@@ -92,7 +101,7 @@ def run(case, endpoint, directory, requests):
         output = directory / "callgrind.out"
         system.launch_measured(case.role, output)
         wait_until_served(system, case)
-        ask(system.port, case.scenario.path, host(case), requests)
+        ask(system.port, case, requests)
         for program in system._programs:
             program.send_signal(signal.SIGTERM)
         for program in system._programs:
@@ -113,7 +122,7 @@ def wait_until_served(system, case):
     """The forwarder accepts before the node under callgrind has started: the first request waits, or is refused."""
     for attempt in range(600):
         try:
-            ask(system.port, case.scenario.path, host(case), 1)
+            ask(system.port, case, 1)
             return
         except (OSError, BenchError, TypeError):
             system.check_alive()

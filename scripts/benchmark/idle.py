@@ -6,7 +6,7 @@ import time
 
 import processes
 from scenarios import BY_NAME
-from system import START_SECONDS, BenchError, raise_descriptor_limit
+from system import START_SECONDS, BenchError, connect, raise_descriptor_limit
 from systems import ALL, Sluice
 
 IDLE_SECONDS = 3
@@ -32,6 +32,11 @@ def measure(names, endpoint, directory, connections, cpus, progress):
             lines.append({**_idle(system, connections), **medians})
         finally:
             system.stop()
+        system = ALL[name](BY_NAME["https-128"], endpoint.port, directory / f"idle-tls-{name}", cpus.system)
+        try:
+            lines[-1]["private_bytes_per_tls_connection"] = _idle(system, connections)["private_bytes_per_connection"]
+        finally:
+            system.stop()
     return lines
 
 
@@ -40,12 +45,12 @@ def _idle(system, connections):
     clients = []
     try:
         # The first requests bring in what any number of connections needs once.
-        with socket.create_connection(("127.0.0.1", system.port)) as first:
+        with connect(system.port, system.scenario) as first:
             for _ in range(100):
                 _exchange(first)
         before = system.memory()
         for _ in range(connections):
-            clients.append(socket.create_connection(("127.0.0.1", system.port), timeout=10))
+            clients.append(connect(system.port, system.scenario))
             _exchange(clients[-1])
         # One second for what is put off until a connection has been idle a moment; then the measured spell.
         time.sleep(1)

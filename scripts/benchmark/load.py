@@ -1,10 +1,11 @@
-"""The load: wrk (HTTP/2: h2load) for one round, read back as numbers."""
+"""The load: wrk (HTTP/2: h2load; handshakes: openssl s_time) for one round, read back as numbers."""
 
 import json
 import math
 import re
 import shlex
 import subprocess
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +23,8 @@ class Round:
     seconds: float
     user_us: float
     system_us: float
-    p50_us: int
-    p99_us: int
+    p50_us: int | None  # None: the load doesn't tell
+    p99_us: int | None
     errors: dict  # wrk's counts: connect, read, write, timeout, status (not 2xx or 3xx)
     bytes_per_request: int
 
@@ -52,16 +53,40 @@ class Round:
 
 def command(scenario, port, seconds, cpus=None, hosts=0, log=None):
     words = ["taskset", "--cpu-list", cpus] if cpus else []
+    scheme = "https" if scenario.kind == "https" else "http"
+    if measures_handshakes(scenario):
+        # One connection at a time: `connections` of them run at once.
+        return words + ["openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-www", scenario.path, "-time",
+                        str(seconds), "-reuse" if scenario.resumes else "-new"]
     if scenario.streams:
         return words + ["h2load", "--threads", "1", "--clients", str(scenario.connections), "--max-concurrent-streams",
                         str(scenario.streams), "--duration", str(seconds), "--log-file", str(log),
-                        f"http://127.0.0.1:{port}{scenario.path}"]
+                        f"{scheme}://127.0.0.1:{port}{scenario.path}"]
     words += ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s",
               "--timeout", "10s", "--latency", "--script", str(REPORT)]
     if scenario.new_connections:
         words += ["--header", "Connection: close"]
-    scheme = "https" if scenario.kind == "https" else "http"
     return words + [f"{scheme}://127.0.0.1:{port}{scenario.path}", "--", str(hosts), str(scenario.pause_ms)]
+
+
+def measures_handshakes(scenario):
+    """wrk won't do for them: it takes up a connection's last session whenever the server gives tickets."""
+    return scenario.kind == "https" and scenario.new_connections
+
+
+def s_time_report(texts, scenario, seconds):
+    """What all the s_time say: a letter for each connection, `r` when it took up a session. Of a connection whose
+    answer isn't whole nothing is said; one process counts what all its connections have read.
+    """
+    letters = [letter for text in texts for letter in "".join(re.findall(r"^[rst*]+$", text, re.MULTILINE))]
+    resumed = letters.count("r")
+    each = {int(count) for text in texts for count in re.findall(r"(\d+) bytes read per connection", text)}
+    return {
+        "requests": len(letters), "microseconds": seconds * 1e6, "p50": None, "p99": None,
+        "errors": {"connect": 0, "read": 0, "write": 0, "timeout": 0,
+                   "status": sum(count < scenario.body_bytes for count in each),
+                   "handshake": len(letters) - resumed if scenario.resumes else resumed},
+    }
 
 
 def h2load_report(text, log, seconds):
@@ -69,6 +94,8 @@ def h2load_report(text, log, seconds):
     counts = re.search(r"requests: .*?(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
     if not counts:
         raise BenchError(f"not a report of h2load: {text}")
+    if "Application protocol: h2" not in text:
+        raise BenchError(f"h2load didn't speak HTTP/2: {text}")
     succeeded, failed, errored, timeout = map(int, counts.groups())
     times = sorted(int(line.rsplit("\t", 1)[1]) for line in log.read_text().splitlines())
     log.unlink()
@@ -83,17 +110,27 @@ def run(system, seconds, cpus=None):
     """Puts load on `system` for about `seconds` and measures what it used meanwhile."""
     log = system.directory / "h2load.log"
     words = command(system.scenario, system.port, seconds, cpus, system.hosts, log)
+    count = system.scenario.connections if measures_handshakes(system.scenario) else 1
     meter = processes.CPUMeter(system.processes())
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    began = time.monotonic()
+    programs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(count)]
+    said = [program.communicate() for program in programs]
+    took = time.monotonic() - began
     system.check_alive()
     try:
         used = meter.elapsed()
     except FileNotFoundError as gone:
         raise BenchError(f"{system.name}: a process ended during a round ({gone.filename})") from gone
-    if done.returncode != 0:
-        raise BenchError(f"{shlex.join(words)} ended with status {done.returncode}: {done.stderr.strip()}")
-    said = h2load_report(done.stdout, log, seconds) if system.scenario.streams else (
-        json.loads(done.stdout.strip().splitlines()[-1]))
+    for program, (_, complaint) in zip(programs, said):
+        if program.returncode != 0:
+            raise BenchError(f"{shlex.join(words)} ended with status {program.returncode}: {complaint.strip()}")
+    text = said[0][0]
+    if measures_handshakes(system.scenario):
+        said = s_time_report([text for text, _ in said], system.scenario, took)
+    elif system.scenario.streams:
+        said = h2load_report(text, log, seconds)
+    else:
+        said = json.loads(text.strip().splitlines()[-1])
     requests = said["requests"]
     if system.scenario.is_bulk:
         requests = said["bytes"] / system.scenario.body_bytes

@@ -32,7 +32,7 @@ def facts(names):
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
     versions = {"wrk": _first_line("wrk", "-v"), "nginx": _first_line("nginx", "-v"),
-                "haproxy": _first_line("haproxy", "-v")}
+                "haproxy": _first_line("haproxy", "-v"), "h2o": _first_line("h2o", "--version")}
     if "sluice" in names:
         versions["sluice"] = f"commit {_first_line('git', '-C', REPOSITORY, 'describe', '--always', '--dirty')}"
         if not (EXECUTABLES / "sluice").exists():

@@ -38,7 +38,8 @@ def summarise(scenario, results):
             pairs = []
 
         def median(field):
-            return statistics.median(getattr(r, field) for r in valid) if valid else None
+            values = [value for r in valid if (value := getattr(r, field)) is not None]
+            return statistics.median(values) if values else None
 
         lines.append(Line(
             system=name, rounds=len(result["rounds"]), rounds_with_errors=len(result["rounds"]) - len(valid),
@@ -74,12 +75,13 @@ def cells(line):
         number(line.resident_bytes / MIB)]
 
 
-IDLE_COLUMNS = ["system", "private KiB/connection", "RSS before MiB", "RSS after MiB", "CPU ms idle", "serves after ms",
+IDLE_COLUMNS = ["system", "private KiB/connection", "with TLS KiB", "RSS before MiB", "RSS after MiB", "CPU ms idle", "serves after ms",
                 "nodes alone ms"]
 
 
 def idle_cells(line):
     return [line["system"], number(line["private_bytes_per_connection"] / 1024, 2),
+            number(line["private_bytes_per_tls_connection"] / 1024, 2),
             number(line["resident_bytes_before"] / MIB), number(line["resident_bytes_after"] / MIB),
             number(line["idle_cpu_ms"], 1), number(line["first_answer_ms"], 1),
             number(line.get("nodes_first_answer_ms"), 1)]

@@ -14,7 +14,8 @@ class Scenario:
     body_bytes: int
     connections: int
     new_connections: bool = False  # every request on a connection of its own
-    streams: int = 0  # of each connection at once, by HTTP/2 with prior knowledge; 0: HTTP/1.1
+    resumes: bool = False  # each of them takes up the TLS session of the one before
+    streams: int = 0  # of each connection at once, by HTTP/2: by ALPN, in the clear with prior knowledge; 0: HTTP/1.1
     routes: int = 1  # of the site, by host and path; requests go to all of its hosts in turn
     slow_ms: int = 0  # of four endpoints one takes so long for each answer; 0: one endpoint
     pause_ms: int = 0  # a connection waits that long on average between a response and its next request
@@ -60,10 +61,14 @@ ALL = [
     Scenario("http-newconn", "HTTP, new connection per request, 128 B", "http", 128, 64, new_connections=True),
     Scenario("http2-128", "HTTP/2, 10 connections × 32 streams, 128 B", "http", 128, 10, streams=32),
     Scenario("http2-64k", "HTTP/2, 4 connections × 8 streams, 64 KiB", "http", 64 * KIB, 4, streams=8),
+    Scenario("https2-128", "HTTP/2 over TLS, 10 connections × 32 streams, 128 B", "https", 128, 10, streams=32),
+    Scenario("https2-64k", "HTTP/2 over TLS, 4 connections × 8 streams, 64 KiB", "https", 64 * KIB, 4, streams=8),
     Scenario("https-128", "HTTPS (TLS 1.3, ECDSA P-256) keep-alive, 128 B", "https", 128, 64),
     Scenario("https-1m", "HTTPS keep-alive, 1 MiB", "https", MIB, 16),
-    Scenario("https-newconn", "HTTPS, new connection and full handshake per request, 128 B", "https", 128, 64,
+    Scenario("https-newconn", "HTTPS, new connection and full handshake per request, 128 B", "https", 128, 16,
              new_connections=True),
+    Scenario("https-resumed", "HTTPS, new connection and resumed session per request, 128 B", "https", 128, 16,
+             new_connections=True, resumes=True),
     Scenario("tcp-128", "TCP relay, keep-alive, 128 B", "tcp", 128, 64),
     Scenario("tcp-newconn", "TCP relay, new connection per request, 128 B", "tcp", 128, 64, new_connections=True),
     Scenario("tcp-16m", "TCP relay, bulk, 16 MiB", "tcp", 16 * MIB, 8),

@@ -1,10 +1,12 @@
 """A system under test: its processes from start to stop, whatever it is."""
 
+import functools
 import os
 import resource
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -37,6 +39,23 @@ def free_port():
             except OSError:
                 continue
     raise BenchError("no free TCP port between 18080 and 32767")
+
+
+def connect(port, scenario):
+    """A connection of a client of the scenario's kind, its handshake done."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if scenario.kind != "https":
+        return client
+    return _tls("h2" if scenario.streams else "http/1.1").wrap_socket(client)
+
+
+@functools.cache
+def _tls(protocol):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    return context
 
 
 def raise_descriptor_limit():

@@ -52,7 +52,9 @@ class Sluice(System):
         else:
             tls = ""
             if self.scenario.kind == "https":
-                tls = f', protocol: https, tls: {{certificates: [{{chain: "{CERTIFICATE}", key: "{KEY}"}}]}}'
+                alpn = ", alpn: [h2, http/1.1]" if self.scenario.streams else ""
+                tls = (f', protocol: https, tls: {{certificates: [{{chain: "{CERTIFICATE}", key: "{KEY}"}}]'
+                       f"{alpn}}}")
             listener = f'  web: {{address: "127.0.0.1:{self.port}"{tls}}}\n'
             routes = self._routes()
         return (
@@ -128,7 +130,8 @@ class HAProxy(System):
         elif kind == "https":
             joined = self.directory / "certificate.pem"
             joined.write_text(CERTIFICATE.read_text() + KEY.read_text())
-            self._haproxy("haproxy-http.cfg", BIND=f"{bind} ssl crt {joined}", ENDPOINTS=self._servers())
+            alpn = " alpn h2,http/1.1" if self.scenario.streams else ""
+            self._haproxy("haproxy-http.cfg", BIND=f"{bind} ssl crt {joined}{alpn}", ENDPOINTS=self._servers())
         elif kind == "tcp":
             self._haproxy("haproxy-tcp.cfg", BIND=bind, NEXT=self.endpoint)
         else:
@@ -167,7 +170,8 @@ class Nginx(System):
             self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen,
                         ENDPOINTS=self._servers(), EXTRA="")
         elif kind == "https":
-            self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl", ENDPOINTS=self._servers(),
+            http2 = " http2" if self.scenario.streams else ""
+            self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl{http2}", ENDPOINTS=self._servers(),
                         EXTRA=f"ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY}; "
                                 "ssl_protocols TLSv1.2 TLSv1.3;")
         elif kind == "tcp":
@@ -205,6 +209,20 @@ class NginxUnix(Nginx):
         return f"unix:{self.directory}/inner.sock"
 
 
+class H2O(System):
+    """Measured where HTTP/2 is: the cheapest at it that we know of."""
+
+    name = "h2o"
+
+    def _launch(self):
+        tls = (f"  ssl: {{certificate-file: {CERTIFICATE}, key-file: {KEY}, neverbleed: OFF}}"
+               if self.scenario.kind == "https" else "")
+        path = self._render("h2o.conf", PORT=self.port, TLS=tls, ENDPOINT=self.endpoint)
+        user = "user: root\n" if os.geteuid() == 0 else ""
+        path.write_text(user + path.read_text())
+        self._spawn("h2o", "-c", path)
+
+
 class Endpoint(Nginx):
     """What every system forwards to: nginx with one worker, files of each scenario's size in the page cache."""
 
@@ -226,11 +244,13 @@ class Endpoint(Nginx):
 
 
 ALL = {system.name: system for system in (
-    Sluice, HAProxy, Nginx, HAProxyUnix, NginxUnix, SluiceRoundRobin, SluiceOneRoute, SluiceTenRoutes)}
+    Sluice, HAProxy, Nginx, H2O, HAProxyUnix, NginxUnix, SluiceRoundRobin, SluiceOneRoute, SluiceTenRoutes)}
 ONE_TIER = ("sluice", "haproxy", "nginx")  # the Unix-socket ones differ from these in twotier-* only
 TWO_TIER = (*ONE_TIER, "haproxy-unix", "nginx-unix")
 
 
 def of(scenario):
     """Names of the systems that run in a scenario."""
+    if scenario.streams:
+        return (*ONE_TIER, "h2o")
     return scenario.systems or (TWO_TIER if scenario.kind == "twotier" else ONE_TIER)
