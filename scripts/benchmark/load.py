@@ -12,6 +12,7 @@ from pathlib import Path
 import processes
 from system import BenchError
 
+MESSAGE = Path(__file__).with_name("message.grpc")
 REPORT = Path(__file__).with_name("wrk-report.lua")
 
 
@@ -59,7 +60,8 @@ def command(scenario, port, seconds, cpus=None, hosts=0, log=None):
         return words + ["openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-www", scenario.path, "-time",
                         str(seconds), "-reuse" if scenario.resumes else "-new"]
     if scenario.streams:
-        return words + ["h2load", "--threads", "1", "--clients", str(scenario.connections), "--max-concurrent-streams",
+        message = ["--data", str(MESSAGE), "--header", "content-type: application/grpc", "--header", "te: trailers"]
+        return words + ["h2load", *(message if scenario.kind == "grpc" else ()), "--threads", "1", "--clients", str(scenario.connections), "--max-concurrent-streams",
                         str(scenario.streams), "--duration", str(seconds), "--log-file", str(log),
                         f"{scheme}://127.0.0.1:{port}{scenario.path}"]
     words += ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s",

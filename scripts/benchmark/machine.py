@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ def facts(names):
     model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
     versions = {"wrk": _first_line("wrk", "-v"), "nginx": _first_line("nginx", "-v"),
                 "haproxy": _first_line("haproxy", "-v"), "h2o": _first_line("h2o", "--version")}
+    if shutil.which("envoy"):
+        versions["envoy"] = _first_line("envoy", "--version")
     if "sluice" in names:
         versions["sluice"] = f"commit {_first_line('git', '-C', REPOSITORY, 'describe', '--always', '--dirty')}"
         if not (EXECUTABLES / "sluice").exists():

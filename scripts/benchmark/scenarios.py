@@ -10,7 +10,9 @@ KIB, MIB = 1 << 10, 1 << 20
 class Scenario:
     name: str
     about: str
-    kind: str  # "http", "https": one proxy; "tcp": a relay; "twotier": a relay in front of a proxy, on this host
+    # "http", "https", "grpc": one proxy (the last: HTTP/2 on both sides, a POST of a message, an answer with trailers);
+    # "tcp": a relay; "twotier": a relay in front of a proxy, on this host
+    kind: str
     body_bytes: int
     connections: int
     new_connections: bool = False  # every request on a connection of its own
@@ -23,7 +25,7 @@ class Scenario:
 
     @property
     def path(self):
-        return f"/{self.body_bytes}"
+        return f"/{self.body_bytes}.grpc" if self.kind == "grpc" else f"/{self.body_bytes}"
 
     @property
     def hosts(self):
@@ -63,6 +65,8 @@ ALL = [
     Scenario("http2-64k", "HTTP/2, 4 connections × 8 streams, 64 KiB", "http", 64 * KIB, 4, streams=8),
     Scenario("https2-128", "HTTP/2 over TLS, 10 connections × 32 streams, 128 B", "https", 128, 10, streams=32),
     Scenario("https2-64k", "HTTP/2 over TLS, 4 connections × 8 streams, 64 KiB", "https", 64 * KIB, 4, streams=8),
+    Scenario("grpc-unary", "gRPC in the clear, unary, 32 B up and 128 B down, 10 connections × 32 streams", "grpc", 128, 10,
+             streams=32),
     Scenario("https-128", "HTTPS (TLS 1.3, ECDSA P-256) keep-alive, 128 B", "https", 128, 64),
     Scenario("https-1m", "HTTPS keep-alive, 1 MiB", "https", MIB, 16),
     Scenario("https-newconn", "HTTPS, new connection and full handshake per request, 128 B", "https", 128, 16,

