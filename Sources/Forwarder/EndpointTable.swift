@@ -38,6 +38,7 @@ struct EndpointTable: ~Copyable {
     }
 
     private var pools: [PoolState] = []
+    private var poolIndices: [String: Int32] = [:]
     private(set) var keys: [EndpointKey] = []
     private(set) var records: [EndpointRecord] = []
     private var slots: [EndpointKey: UInt32] = [:]
@@ -58,10 +59,12 @@ struct EndpointTable: ~Copyable {
 
     /// The index of a pool, now and later.
     mutating func index(ofPool name: String) -> Int32 {
-        if let index = pools.firstIndex(where: { $0.name == name }) { return Int32(index) }
+        if let index = poolIndices[name] { return index }
         let shape = PoolShape([], rules: BalanceRules())
         pools.append(PoolState(name: name, shape: shape, balancer: PoolBalancer(shape)))
-        return Int32(pools.count - 1)
+        let index = Int32(pools.count - 1)
+        poolIndices[name] = index
+        return index
     }
 
     /// Takes the pools of a snapshot; all others have no endpoints from now on.
@@ -90,6 +93,8 @@ struct EndpointTable: ~Copyable {
         pools[index].balancer = PoolBalancer(shape)
         pools[index].shape = shape
         pools[index].slots = members.map(\.number)
+        // Connections to endpoints that have left count for nobody any more.
+        pools[index].active = pools[index].slots.reduce(0) { $0 &+ records[Int($1)].active }
         pools[index].recoversAt = 0
     }
 

@@ -77,11 +77,14 @@ extension ForwarderWorker {
         return .started
     }
 
-    mutating func targetFailed(_ target: RelayTarget) {
+    /// - Parameter hasTimedOut: It has let the whole time for a connect pass: it rests for longer than finding that out takes.
+    mutating func targetFailed(_ target: RelayTarget, hasTimedOut: Bool = false) {
         switch target {
         case .node(let counters, let index, let generation):
             nodeFailed(counters: counters, index: Int(index), generation: generation)
-        case .endpoint(let slot): endpoints.failed(slot, outUntil: now + ForwarderLimits.outNanoseconds)
+        case .endpoint(let slot):
+            let rest = hasTimedOut ? 3 * ForwarderLimits.connectNanoseconds : ForwarderLimits.outNanoseconds
+            endpoints.failed(slot, outUntil: now + rest)
         }
     }
 

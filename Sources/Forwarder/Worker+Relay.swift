@@ -154,7 +154,7 @@ extension ForwarderWorker {
             // Nothing of it has been sent: the next one gets all of it.
             let opening = unsafe connection.pointee.upload.buffer
             unsafe connection.pointee.upload.buffer = Buffer()
-            unsafe targetFailed(connection.pointee.target)
+            unsafe targetFailed(connection.pointee.target, hasTimedOut: connection.pointee.deadline <= now)
             unsafe end(slot, connection)
             place(origin, opening: opening)
         case .shutdownWriting(.client): unsafe Socket.shutdownWriting(connection.pointee.origin.descriptor)

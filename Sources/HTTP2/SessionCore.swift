@@ -81,8 +81,12 @@ struct SessionCore {
 
     // MARK: header blocks
 
+    /// In place of a record: the block's stream is gone.
+    private static let nobody = UInt32.max
+
     /// - Returns: false when there is no memory for it.
     mutating func beginBlock(_ stream: Int32, _ category: nghttp2_headers_category) -> Bool {
+        dropAssembly()
         let place: UInt32
         if category == NGHTTP2_HCAT_REQUEST {
             place = records.insert(stream)
@@ -91,7 +95,6 @@ struct SessionCore {
             guard let known = record(of: stream) else { return true }
             place = known
         }
-        dropAssembly()
         var block = Buffer()
         guard let pool = unsafe pool, unsafe pool.pointee.fill(&block) else { return false }
         let form: HeadAssembly.Form =
@@ -113,6 +116,10 @@ struct SessionCore {
     /// The block is complete, and its stream's rules are kept as far as the library knows them.
     mutating func endBlock(_ stream: Int32, endsStream: Bool) {
         guard assembly != nil else { return }
+        guard assembling != SessionCore.nobody else {
+            dropAssembly()
+            return
+        }
         let record = records[assembling]
         let opensTunnel = record.isConnect && 200...299 ~= assembly!.status
         assembly!.finish(endsStream: endsStream, hasBody: !record.isHead && !opensTunnel)
@@ -167,7 +174,10 @@ struct SessionCore {
     /// seen and acted upon with the next bytes that come.
     mutating func streamClosed(_ stream: Int32, _ code: UInt32) {
         guard let place = record(of: stream) else { return }
-        if assembling == place && assembly != nil { dropAssembly() }
+        if assembling == place && assembly != nil {
+            // While frames are written (our reset may be one) there is no pool: the rest of the block is waited for, or the next one.
+            if unsafe pool != nil { dropAssembly() } else { assembling = SessionCore.nobody }
+        }
         records[place].isClosed = true
         // The record may be gone before the library's stream is.
         unsafe nghttp2_session_set_stream_user_data(library, stream, nil)

@@ -107,7 +107,7 @@ final class GRPCCall {
         // What the endpoint may still send on our stream, if it is to be no other.
         case .goAway: return nil
         case .oversizedHead: return .failed(.grpc(.broken))
-        case .writable, .allWritable: return nil
+        case .writable, .allWritable, .settings: return nil
         }
     }
 

@@ -10,6 +10,8 @@ final class ProbeAttempt {
     let generation: UInt32
     private(set) var exchange: ProbeExchange
     private(set) var secrecy: Secrecy?
+    /// Grows with each step: connected, a part of the handshake, bytes sent.
+    private(set) var steps = 0
 
     /// TLS on the probe's socket.
     struct Secrecy {
@@ -53,6 +55,7 @@ final class ProbeAttempt {
             guard readiness.isWritable else { return nil }
             let code = Socket.pendingError(socket.rawValue)
             guard code == 0 else { return exchange.broke(code) }
+            steps += 1
             if let result = exchange.connected() { return result }
         }
         if secrecy != nil { return advance() }
@@ -93,6 +96,7 @@ final class ProbeAttempt {
         let outcome = transport.tls.handshake(
             stream, socket.rawValue, early: &early, output: &self.secrecy!.output, &transport.buffers)
         keepOffered(transport)
+        if transport.tls.hasRead { steps += 1 }
         switch outcome {
         case .wouldBlock: return nil
         case .done:
@@ -134,7 +138,9 @@ final class ProbeAttempt {
                 unsafe send(bytes.baseAddress!, bytes.count)
             }
             switch transfer {
-            case .bytes(let count): exchange.sent(count)
+            case .bytes(let count):
+                exchange.sent(count)
+                steps += 1
             case .wouldBlock: return nil
             case .endOfStream: return exchange.ended()
             case .failed(let code): return exchange.broke(code)

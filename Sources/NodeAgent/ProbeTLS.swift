@@ -61,7 +61,8 @@ struct ProbeContexts {
             guard let tls = probe.tls else { continue }
             let isCall = if case .grpc = probe.check.probe { true } else { false }
             let key = Key(pool: probe.key.pool, tls: tls, protocol: isCall ? .http2 : .http11)
-            let made = current[key] ?? ProbeTLS(key.pool, tls, key.protocol)
+            // One that couldn't be set up for want of something is tried again.
+            let made = current[key].flatMap { $0.context == nil ? nil : $0 } ?? ProbeTLS(key.pool, tls, key.protocol)
             next[key] = made
             byPool[key.pool] = made
         }

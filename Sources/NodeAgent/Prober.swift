@@ -67,6 +67,8 @@ package struct Prober: ~Copyable {
         let kept = Set(probes.map(\.key))
         for (key, slot) in slots where !kept.contains(key) { remove(slot, key, in: &loop) }
         let secrecy = contexts.adopt(probes)
+        // Reading the system's authorities takes a while; probes have their time from now on.
+        if !secrecy.isEmpty { loop.refreshNow() }
         if !secrecy.isEmpty && transport == nil { transport = ProbeTransport() }
         for probe in probes {
             let (key, check) = (probe.key, probe.check)
@@ -120,7 +122,10 @@ package struct Prober: ~Copyable {
 
     /// An answer that has come by now counts, whoever was late; without one, only a timeout that is looked at in time does.
     private func timedOut(_ target: ProbeTarget, _ attempt: ProbeAttempt, now: UInt64) -> ProbeResult {
+        let steps = attempt.steps
         if let result = attempt.advance() { return result }
+        // The endpoint's part of the handshake was there, or our request wasn't sent before now: it is this host that is slow.
+        guard attempt.steps == steps else { return .late }
         let lateness = now > target.timeoutAt ? now - target.timeoutAt : 0
         return lateness > Prober.latenessMax ? .late : attempt.exchange.timedOut()
     }

@@ -73,17 +73,23 @@ extension SiteCompiler {
     func warnOfTLSOfRelays(_ snapshot: Snapshot) {
         for relay in relays {
             let pool = snapshot.pools[relay.pool]
-            if pool.tls != nil {
+            // Probes speak TLS by the pool's settings, whoever makes them.
+            let probesInside =
+                switch pool.health?.probe {
+                case .http, .grpc: true
+                case .tcp, nil: false
+                }
+            if pool.tls != nil && !probesInside {
                 diagnostics.warning(
                     relay.mark,
                     "\(PoolKeys.tls.name.quoted) of the pool \(pool.name.quoted) does nothing for \(relay.user)",
                     hint: "its bytes are passed on as they come")
             }
-            if relay.isPassthrough, case .http? = pool.health?.probe {
+            if relay.isPassthrough && probesInside && pool.tls == nil {
                 diagnostics.warning(
                     relay.mark,
-                    "probes with `path` of the pool \(pool.name.quoted) don't speak TLS, as \(relay.user) does",
-                    hint: "write `health: {tcp: true}`")
+                    "probes of the pool \(pool.name.quoted) don't speak TLS, as \(relay.user) does",
+                    hint: "give the pool `tls`, or write `health: {tcp: true}`")
             }
         }
     }

@@ -16,6 +16,9 @@ struct SocketCall {
     var isDrained = false
     /// The peer has sent FIN.
     var isEnded = false
+    /// What the call may still read: OpenSSL reads on as long as messages of TLS itself come (KeyUpdate, tickets), so a peer
+    /// that sends nothing else would keep the worker for as long as it likes.
+    var readBytesLeft = 0
     /// errno of a failed call; 0 for none.
     var failure: CInt = 0
     /// OpenSSL's error of a failed call; 0 for none.
@@ -76,8 +79,14 @@ enum SocketBIO {
             unsafe call.pointee.earlyCount -= taken
             return CInt(taken)
         }
+        guard unsafe call.pointee.readBytesLeft > 0 else {
+            unsafe call.pointee.failure = EPROTO
+            unsafe BIO_clear_flags(bio, COPENSSL_RETRY_FLAGS)
+            return -1
+        }
         switch unsafe Socket.receive(call.pointee.descriptor, target, Int(count)) {
         case .bytes(let taken):
+            unsafe call.pointee.readBytesLeft -= taken
             unsafe call.pointee.isDrained = taken < Int(count)
             return CInt(taken)
         case .wouldBlock:

@@ -16,6 +16,9 @@ package struct TLSTransport: ~Copyable {
     package static var recordBytesMax: Int { 16 * 1024 }
     /// What a record adds at most: header, explicit nonce or content type, tag (RFC 8446 §5.2).
     package static var recordOverheadMax: Int { 64 }
+    /// Read from the socket in one call, whatever is asked for: certificates of a handshake, messages of TLS itself. Bytes that
+    /// are asked for may come one a record, with some 30 around each.
+    package static var readBytesMax: Int { 256 * 1024 }
 
     private let io: UnsafeMutablePointer<SocketCall>
     private let bio: OpaquePointer
@@ -143,6 +146,9 @@ package struct TLSTransport: ~Copyable {
         unsafe io.pointee.isDrained && SSL_has_pending(stream.handle) == 0
     }
 
+    /// Whether the last call has read anything from the socket.
+    package var hasRead: Bool { unsafe io.pointee.readBytesLeft < TLSTransport.readBytesMax }
+
     /// Says that nothing more will be sent (`close_notify`, RFC 8446 §6.1). Without it, what was sent looks cut short.
     ///
     /// - Parameter output: What waits there goes first.
@@ -167,7 +173,7 @@ package struct TLSTransport: ~Copyable {
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int,
         output: inout Buffer, _ buffers: inout BufferPool, isEnded: inout Bool
     ) -> Transfer {
-        begin(socket, output)
+        begin(socket, output, wanted: count)
         var total = 0
         while total < count {
             var taken = 0
@@ -222,8 +228,9 @@ package struct TLSTransport: ~Copyable {
     // MARK: the call under way
 
     @inline(__always)
-    private func begin(_ socket: CInt, _ output: Buffer) {
+    private func begin(_ socket: CInt, _ output: Buffer, wanted: Int = 0) {
         unsafe io.pointee.descriptor = socket
+        unsafe io.pointee.readBytesLeft = TLSTransport.readBytesMax + 32 * wanted
         unsafe io.pointee.holdsOutput = !output.isEmpty
         unsafe io.pointee.hasMore = false
         unsafe io.pointee.isDrained = false

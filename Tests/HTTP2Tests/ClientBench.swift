@@ -81,8 +81,9 @@ final class ClientBench {
         records[stream] = nil
     }
 
-    func receive(_ frames: [Frame]) {
-        let bytes = frames.flatMap(\.bytes)
+    func receive(_ frames: [Frame]) { receive(frames.flatMap(\.bytes)) }
+
+    func receive(_ bytes: [UInt8]) {
         bytes.withUnsafeBufferPointer {
             _ = session.receive($0.baseAddress!, $0.count, now: 1, &pool.pointee)
             takeEvents()

@@ -24,6 +24,24 @@ struct ClientSessionTests {
             ])
     }
 
+    @Test("a stream that is given up within a head that isn't whole: the rest of it is passed over")
+    func givenUpInHead() {
+        for cut in [1, 9, 10, 12] {
+            let bench = ClientBench()
+            #expect(bench.request(get) == 1)
+            let head = Frame.head(1, ok + [("x-long", String(repeating: "v", count: 40))]).bytes
+            bench.receive(Array(head.prefix(cut)))
+            bench.session.reset(bench.records[1]!, .cancel)
+            // The reset is written, and the library forgets the stream.
+            bench.flush()
+            if bench.records[1] != nil { bench.release(1) }
+            bench.receive(Array(head.dropFirst(cut)))
+            #expect(bench.request(get) == 3)
+            bench.receive([.head(3, ok)])
+            #expect(bench.seen.last == "3 end", "\(cut): \(bench.seen)")
+        }
+    }
+
     @Test("a body follows as DATA, and its end may come alone")
     func body() {
         let bench = ClientBench()

@@ -14,6 +14,8 @@ struct ClientHello: Equatable {
     /// What it offers by ALPN (RFC 7301 §3.1), in its order: names of 1…255 bytes, each behind a byte that says how many;
     /// empty for none.
     var protocols = Part()
+    /// Names in `protocols` at most: each route compares them with those that it wants. Browsers offer two.
+    static let protocolsMax = 64
 
     /// - Parameter body: The message without the four bytes of type and length.
     /// - Returns: nil when lengths contradict each other, or a part stands there twice.
@@ -63,8 +65,12 @@ struct ClientHello: Equatable {
         var content = content
         guard var list = content.vector(lengthBytes: 2, of: body), content.isAtEnd else { return false }
         protocols = list.rest
+        var count = 0
         while !list.isAtEnd {
-            guard let name = list.vector(lengthBytes: 1, of: body), !name.isAtEnd else { return false }
+            count += 1
+            guard let name = list.vector(lengthBytes: 1, of: body), !name.isAtEnd, count <= ClientHello.protocolsMax else {
+                return false
+            }
         }
         return true
     }

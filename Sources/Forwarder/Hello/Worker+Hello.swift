@@ -56,6 +56,12 @@ extension ForwarderWorker {
     }
 
     mutating func helloTimerFired(_ slot: UInt32) {
+        // The wheel stands still while nobody waits, and then fires early once.
+        let deadline = unsafe hellos[slot].pointee.deadline
+        guard deadline <= now else {
+            helloTimers.set(slot, at: deadline)
+            return
+        }
         var hello = endWait(slot)
         refuse(&hello, .timeout)
     }

@@ -36,6 +36,15 @@ struct ClientHelloTests {
         #expect(resumed.advance(bytes.span) == .complete)
     }
 
+    @Test("64 protocols are read, 65 are not", arguments: [63, 64, 65])
+    func protocols(count: Int) {
+        let names = (0..<count).map { "p\($0)" }
+        let bytes = HelloBytes.records(HelloBytes.message(HelloBytes.alpn(names)))
+        let expected = ReferenceHello(protocols: names.map { Array($0.utf8) })
+        #expect(read(bytes) == (count <= 64 ? .complete(expected) : .malformed))
+        #expect(HelloInvariants.fault(bytes) == nil)
+    }
+
     @Test("without extensions, without a name, with another type of name")
     func sparse() {
         let other = HelloBytes.extensionOf(0, HelloBytes.vector(2, [1] + HelloBytes.vector(2, [1])))

@@ -54,6 +54,7 @@ struct ReferenceHello: Equatable {
                 if type == [0, 16] {
                     guard let name = vector(1, &list), !name.isEmpty else { return nil }
                     hello.protocols.append(Array(name))
+                    guard hello.protocols.count <= 64 else { return nil }
                 } else {
                     guard let kind = take(1, &list)?.first, let name = vector(2, &list) else { return nil }
                     guard kind == 0 else { continue }
