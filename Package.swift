@@ -56,7 +56,7 @@ let package = Package(
         .target(name: "NodeLink", dependencies: ["Snapshot", "EventLoop", "TLS"], swiftSettings: hot),
         .target(
             name: "NodeAgent",
-            dependencies: ["CLinux", "EventLoop", "Telemetry", "Balancing", "Snapshot", "NodeLink"],
+            dependencies: ["CLinux", "EventLoop", "Telemetry", "HTTP2", "TLS", "Balancing", "Snapshot", "NodeLink"],
             swiftSettings: hot),
         .target(
             name: "Forwarder",
@@ -130,7 +130,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "NodeAgentTests",
-            dependencies: ["NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "EventLoop"],
+            dependencies: ["NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "TLS", "EventLoop"],
             swiftSettings: common),
         .testTarget(
             name: "ForwarderTests",

@@ -95,7 +95,8 @@ struct SessionCore {
         var block = Buffer()
         guard let pool = unsafe pool, unsafe pool.pointee.fill(&block) else { return false }
         let form: HeadAssembly.Form =
-            category == NGHTTP2_HCAT_REQUEST ? .request : isServer ? .trailers : .response
+            category == NGHTTP2_HCAT_REQUEST
+            ? .request : isServer || records[place].hasHead ? .trailers : .response
         assembling = place
         assembly = HeadAssembly(
             form, block, headBytesMax: limits.headBytesMax, fieldCountMax: limits.fieldCountMax)
@@ -124,6 +125,7 @@ struct SessionCore {
             form == .trailers ? .trailers : assembly!.isOversized ? .oversizedHead : .head, assembling, stream)
         event.endsStream = endsStream
         event.isInterim = form == .response && assembly!.status < 200
+        if form == .response && !event.isInterim { records[assembling].hasHead = true }
         event.urgency = assembly!.urgency
         event.isChunked = assembly!.isChunked
         if form == .request { records[assembling].urgency = assembly!.urgency }

@@ -16,6 +16,8 @@ struct StreamRecord: BitwiseCopyable {
     var isEnded = false
     /// Client role: the request was HEAD, so the response has no body whatever it says.
     var isHead = false
+    /// Client role: the final head has come; the next one is the trailer section.
+    var hasHead = false
     var urgency = StreamRecord.urgencyDefault
     /// Free records form a list.
     var nextFree = UInt32.max

@@ -6,7 +6,9 @@ import Snapshot
 
 /// What the agent itself adds to a report.
 extension NodeAgent {
-    func ownSamples() -> [Sample] { processSamples() + endpointSamples() + role.trustSamples() }
+    func ownSamples() -> [Sample] { 
+        processSamples() + endpointSamples() + prober.counts.samples + role.trustSamples()
+    }
 
     private func processSamples() -> [Sample] {
         var samples = [Sample("sluice_node_start_time_seconds", [], Double(startedAtWallSeconds))]

@@ -15,11 +15,13 @@ extension Snapshot {
     }
 
     /// Endpoints that such a node probes, and how.
-    package func probes(by role: Hello.Role) -> [(key: EndpointKey, check: HealthCheck)] {
-        pools(usedBy: role).flatMap { index -> [(key: EndpointKey, check: HealthCheck)] in
+    package func probes(by role: Hello.Role) -> [PlannedProbe] {
+        pools(usedBy: role).flatMap { index -> [PlannedProbe] in
             let pool = pools[index]
             guard let check = pool.health else { return [] }
-            return pool.endpoints.map { (EndpointKey(pool: pool.name, address: $0.address), check) }
+            return pool.endpoints.map {
+                PlannedProbe(EndpointKey(pool: pool.name, address: $0.address), check, tls: pool.tls)
+            }
         }
     }
 }

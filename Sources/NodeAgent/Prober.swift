@@ -2,7 +2,8 @@ package import Balancing
 package import EventLoop
 import Glibc
 import NodeLink
-package import Snapshot
+import Snapshot
+import TLS
 import Telemetry
 
 /// Active health checks of one node, on the agent's thread.
@@ -14,30 +15,13 @@ package struct Prober: ~Copyable {
     /// A timeout that is acted on later than this says more of this host (suspended, starved of CPU, busy with a large
     /// snapshot) than of the endpoint: the wheel is at most 17 ms late by itself.
     package static let latenessMax: UInt64 = 100_000_000
+    /// How long sessions with an endpoint are taken up again. A resumed session shows no certificate: after this time at the
+    /// latest one that has expired, or that has been replaced, is looked at.
+    package static let sessionNanosecondsMax: UInt64 = 60_000_000_000
     /// Shortest interval and timeout that is kept to; the site file's own bounds are above it.
     private static let nanosecondsMin: UInt64 = 10_000_000
 
-    private final class Target {
-        let key: EndpointKey
-        var check: HealthCheck
-        var health: HealthState
-        var attempt: ProbeAttempt?
-        var isQueued = false
-        /// When the last probe began: the interval counts from there.
-        var startedAt: UInt64 = 0
-        /// When the probe under way is given up.
-        var timeoutAt: UInt64 = 0
-        /// The last probe couldn't be made, or came too late; logged once.
-        var isInconclusive = false
-
-        init(_ key: EndpointKey, _ check: HealthCheck) {
-            self.key = key
-            self.check = check
-            health = HealthState(rise: UInt16(clamping: check.rise), fall: UInt16(clamping: check.fall))
-        }
-    }
-
-    private var targets: [Target?] = []
+    private var targets: [ProbeTarget?] = []
     private var free: [UInt32] = []
     private var slots: [EndpointKey: UInt32] = [:]
     private var queue: [UInt32] = []
@@ -46,6 +30,10 @@ package struct Prober: ~Copyable {
     private var generation: UInt32 = 0
     private var random: RandomSource
     private var changes: [HealthChange] = []
+    private var contexts = ProbeContexts()
+    /// Made with the first pool that is probed inside of TLS.
+    private var transport: ProbeTransport?
+    package private(set) var counts = ProbeCounts()
 
     package init(seed: UInt64) { random = RandomSource(seed: seed) }
 
@@ -75,18 +63,25 @@ package struct Prober: ~Copyable {
     }
 
     /// Probes these endpoints from now on. One that was probed before keeps its state; a new one is probed at once.
-    package mutating func update(_ probes: [(key: EndpointKey, check: HealthCheck)], in loop: inout AgentLoop) {
+    package mutating func update(_ probes: [PlannedProbe], in loop: inout AgentLoop) {
         let kept = Set(probes.map(\.key))
         for (key, slot) in slots where !kept.contains(key) { remove(slot, key, in: &loop) }
-        for (key, check) in probes {
+        let secrecy = contexts.adopt(probes)
+        if !secrecy.isEmpty && transport == nil { transport = ProbeTransport() }
+        for probe in probes {
+            let (key, check) = (probe.key, probe.check)
+            let tls = probe.tls == nil ? nil : secrecy[key.pool]
             if let slot = slots[key], let target = targets[Int(slot)] {
-                guard target.check != check else { continue }
+                guard target.check != check || target.tls !== tls else { continue }
                 target.check = check
+                if target.tls !== tls { target.dropSession() }
+                target.tls = tls
                 target.health.adopt(rise: UInt16(clamping: check.rise), fall: UInt16(clamping: check.fall))
                 // A probe under way ends as it began; otherwise the new check speaks at once.
                 if target.attempt == nil { enqueue(slot, target) }
             } else {
-                let target = Target(key, check)
+                let target = ProbeTarget(key, check)
+                target.tls = tls
                 let slot = free.popLast() ?? UInt32(targets.count)
                 if Int(slot) == targets.count { targets.append(target) } else { targets[Int(slot)] = target }
                 slots[key] = slot
@@ -98,7 +93,10 @@ package struct Prober: ~Copyable {
 
     private mutating func remove(_ slot: UInt32, _ key: EndpointKey, in loop: inout AgentLoop) {
         if let target = targets[Int(slot)] {
-            if target.attempt != nil { underWay -= 1 }
+            if let attempt = target.attempt {
+                attempt.end()?.free()
+                underWay -= 1
+            }
             if !target.health.isUsable { changes.append(HealthChange(endpoint: key, cause: .notProbedAnyMore)) }
         }
         targets[Int(slot)] = nil
@@ -121,7 +119,7 @@ package struct Prober: ~Copyable {
     }
 
     /// An answer that has come by now counts, whoever was late; without one, only a timeout that is looked at in time does.
-    private func timedOut(_ target: Target, _ attempt: ProbeAttempt, now: UInt64) -> ProbeResult {
+    private func timedOut(_ target: ProbeTarget, _ attempt: ProbeAttempt, now: UInt64) -> ProbeResult {
         if let result = attempt.advance() { return result }
         let lateness = now > target.timeoutAt ? now - target.timeoutAt : 0
         return lateness > Prober.latenessMax ? .late : attempt.exchange.timedOut()
@@ -131,13 +129,16 @@ package struct Prober: ~Copyable {
         guard Int(token.slot) < targets.count, let target = targets[Int(token.slot)], let attempt = target.attempt,
             attempt.generation == token.generation
         else { return }
-        if let result = attempt.advance(readiness) { finish(token.slot, target, result, in: &loop) }
+        let result = attempt.advance(readiness)
+        // Handshakes take long: what starts after one must not be counted from before it.
+        if target.tls != nil { loop.refreshNow() }
+        if let result { finish(token.slot, target, result, in: &loop) }
         startQueued(in: &loop)
     }
 
     // MARK: starting and ending probes
 
-    private mutating func enqueue(_ slot: UInt32, _ target: Target) {
+    private mutating func enqueue(_ slot: UInt32, _ target: ProbeTarget) {
         guard !target.isQueued else { return }
         target.isQueued = true
         queue.append(slot)
@@ -155,9 +156,9 @@ package struct Prober: ~Copyable {
         queue.removeFirst(taken)
     }
 
-    private mutating func start(_ slot: UInt32, _ target: Target, in loop: inout AgentLoop) {
+    private mutating func start(_ slot: UInt32, _ target: ProbeTarget, in loop: inout AgentLoop) {
         target.startedAt = loop.now
-        var exchange = ProbeExchange(target.check.probe, to: target.key.address)
+        var exchange = ProbeExchange(target.check.probe, to: target.key.address, tls: target.tls?.settings)
         do throws(SocketError) {
             switch try Socket.connect(to: target.key.address) {
             case .inProgress(let socket):
@@ -167,13 +168,13 @@ package struct Prober: ~Copyable {
                 try watch(slot, target, socket, exchange, in: &loop)
             }
         } catch {
-            finish(slot, target, exchange.broke(error.code), in: &loop)
+            finish(slot, target, ProbeExchange.unconnected(error.code), in: &loop)
         }
     }
 
     private mutating func watch(
-        _ slot: UInt32, _ target: Target, _ socket: consuming OwnedDescriptor, _ exchange: ProbeExchange,
-        in loop: inout AgentLoop
+        _ slot: UInt32, _ target: ProbeTarget, _ socket: consuming OwnedDescriptor,
+        _ exchange: consuming ProbeExchange, in loop: inout AgentLoop
     ) throws(SocketError) {
         generation = (generation + 1) & 0xff_ffff
         let attempt = ProbeAttempt(socket, generation: generation, exchange)
@@ -183,15 +184,38 @@ package struct Prober: ~Copyable {
         underWay += 1
         target.timeoutAt = loop.now + Prober.nanoseconds(target.check.timeout)
         loop.timers.set(AgentLoop.Timer.firstProbe + slot, at: target.timeoutAt)
+        if !secure(attempt, target, now: loop.now) { finish(slot, target, .inconclusive(ENOMEM), in: &loop) }
+    }
+
+    /// - Returns: false when this host lacks what TLS needs.
+    private func secure(_ attempt: ProbeAttempt, _ target: ProbeTarget, now: UInt64) -> Bool {
+        guard let tls = target.tls, let transport else { return true }
+        let address = if case .ip(let address) = target.key.address { address.host } else { "" }
+        return attempt.secure(tls, transport, address: address, session: target.session(now: now))
+    }
+
+    /// Ends TLS of a probe, and keeps what the next one can take up.
+    private mutating func endAttempt(_ target: ProbeTarget, _ result: ProbeResult, now: UInt64) {
+        guard let attempt = target.attempt else { return }
+        underWay -= 1
+        target.attempt = nil
+        guard let secrecy = attempt.secrecy else { return }
+        if secrecy.isDone { counts.handshakes[secrecy.isResumed ? 1 : 0] &+= 1 }
+        let offered = attempt.end()
+        // A session may be what the endpoint took offence at.
+        if case .failed(.tls) = result { target.dropSession() }
+        guard let offered else { return }
+        guard secrecy.isDone, secrecy.tls === target.tls else { return offered.free() }
+        // Not all at the same time, for endpoints that were first probed at the same time.
+        let spread = UInt64(random.next(below: 15_000)) * 1_000_000
+        target.keep(offered, endsAt: secrecy.isResumed ? nil : now + Prober.sessionNanosecondsMax - spread)
     }
 
     private mutating func finish(
-        _ slot: UInt32, _ target: Target, _ result: ProbeResult, in loop: inout AgentLoop
+        _ slot: UInt32, _ target: ProbeTarget, _ result: ProbeResult, in loop: inout AgentLoop
     ) {
-        if target.attempt != nil {
-            target.attempt = nil
-            underWay -= 1
-        }
+        endAttempt(target, result, now: loop.now)
+        counts.note(target.check.probe, result)
         defer { schedule(slot, target, in: &loop) }
         switch result {
         case .passed:
@@ -211,14 +235,14 @@ package struct Prober: ~Copyable {
         }
     }
 
-    private func noteInconclusive(_ target: Target, _ what: String) {
+    private func noteInconclusive(_ target: ProbeTarget, _ what: String) {
         if !target.isInconclusive { Log.warning("health", "\(target.key.pool)/\(target.key.address) \(what)") }
         target.isInconclusive = true
     }
 
     /// The next probe begins an interval (the fast one while the state is changing) after the last one began, 10 % sooner or later at most, so that many nodes
     /// don't probe in step.
-    private mutating func schedule(_ slot: UInt32, _ target: Target, in loop: inout AgentLoop) {
+    private mutating func schedule(_ slot: UInt32, _ target: ProbeTarget, in loop: inout AgentLoop) {
         let isChanging = target.health.isChanging
         let interval = Prober.nanoseconds(isChanging ? target.check.fastInterval : target.check.interval)
         let spread = interval / 5

@@ -28,39 +28,59 @@ extension SiteCompiler {
         } else {
             health.timeout = min(health.timeout, health.interval)
         }
+        if let probe = compile(probeOf: reader) { health.probe = probe }
+        return health
+    }
+
+    /// - Returns: nil after an error was reported.
+    private func compile(probeOf reader: SectionReader) -> HealthCheck.Probe? {
         let path = reader.read(HealthKeys.path)
         let expect = reader.read(HealthKeys.expect) ?? [200...399]
         let isTCP = reader.read(HealthKeys.tcp) ?? false
+        let service = reader.read(HealthKeys.grpc)
+        if reader.has(HealthKeys.grpc) {
+            let others = (reader.has(HealthKeys.path) ? ["`path`"] : []) + (isTCP ? ["`tcp: true`"] : [])
+            for other in others {
+                diagnostics.error(
+                    reader.mark(of: HealthKeys.grpc), "a health check has either `grpc` or \(other)",
+                    hint: "a probe with `grpc` connects as well, and asks by the gRPC health protocol")
+            }
+            if others.isEmpty { refuseHTTP(reader, "a probe by gRPC", hint: "what passes is the status SERVING") }
+            return service.map { .grpc(service: $0) }
+        }
         switch (reader.has(HealthKeys.path), isTCP) {
         case (true, true):
             diagnostics.error(
                 reader.mark(of: HealthKeys.tcp), "a health check has either `path` or `tcp: true`",
                 hint: "a probe with `path` connects as well")
+            return nil
         case (false, false):
             if !reader.has(HealthKeys.tcp) || reader[node: HealthKeys.tcp]?.truth == false {
                 diagnostics.error(
-                    reader.mark, "a health check needs `path` or `tcp: true`", hint: "as in `health: {path: /healthz}`")
+                    reader.mark, "a health check needs `path`, `grpc` or `tcp: true`",
+                    hint: "as in `health: {path: /healthz}`")
             }
-        case (true, false):
-            health.probe = .http(compile(probe: reader, path: path ?? "/", expect: expect))
+            return nil
+        case (true, false): return .http(compile(probe: reader, path: path ?? "/", expect: expect))
         case (false, true):
-            if reader.has(HealthKeys.expect) {
-                diagnostics.error(
-                    reader.mark(of: HealthKeys.expect), "a probe by connecting has no status to expect",
-                    hint: "use `path` instead of `tcp`")
-            }
-            refuseOfTCP(HealthKeys.method, reader)
-            refuseOfTCP(HealthKeys.headers, reader)
-            refuseOfTCP(HealthKeys.expectBody, reader)
+            refuseHTTP(reader, "a probe by connecting", hint: "use `path` instead of `tcp`")
+            return .tcp
         }
-        return health
     }
 
-    private func refuseOfTCP(_ key: some KeyProtocol, _ reader: SectionReader) {
+    /// What only requests of HTTP have.
+    private func refuseHTTP(_ reader: SectionReader, _ probe: String, hint: String) {
+        if reader.has(HealthKeys.expect) {
+            diagnostics.error(reader.mark(of: HealthKeys.expect), "\(probe) has no status to expect", hint: hint)
+        }
+        refuse(HealthKeys.method, reader, probe, hint)
+        refuse(HealthKeys.headers, reader, probe, hint)
+        refuse(HealthKeys.expectBody, reader, probe, hint)
+    }
+
+    private func refuse(_ key: some KeyProtocol, _ reader: SectionReader, _ probe: String, _ hint: String) {
         guard reader.has(key) else { return }
-        diagnostics.error(
-            reader.mark(of: key), "a probe by connecting has no \(key.name.quoted)", hint: "use `path` instead of `tcp`"
-        )
+        diagnostics.error(reader.mark(of: key), "\(probe) has no \(key.name.quoted)", hint: hint)
     }
 
     private func compile(probe reader: SectionReader, path: String, expect: [ClosedRange<Int>]) -> HTTPProbe {

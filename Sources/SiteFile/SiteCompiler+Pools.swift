@@ -17,11 +17,6 @@ extension SiteCompiler {
         if let connections = reader.open(PoolKeys.connections) { pool.connections = compile(connections: connections) }
         if let tls = reader.open(PoolKeys.tls) {
             pool.tls = compile(endpointTLS: tls, pool)
-            if case .http? = pool.health?.probe {
-                diagnostics.error(
-                    reader.mark(of: PoolKeys.health), "probes with `path` don't speak TLS",
-                    hint: "write `health: {tcp: true}`")
-            }
         }
         if let requests = reader.open(PoolKeys.requests) { pool.requests = compile(requests: requests) }
         return pool

@@ -8,6 +8,9 @@ extension WireWriter {
         case .http(let probe):
             write(UInt8(1))
             write(probe)
+        case .grpc(let service):
+            write(UInt8(2))
+            write(service)
         }
         write(health.interval)
         write(health.timeout)
@@ -39,6 +42,7 @@ extension WireReader {
         switch try read(UInt8.self) {
         case 0: probe = .tcp
         case 1: probe = .http(try readHTTPProbe())
+        case 2: probe = .grpc(service: try readString())
         default: throw .invalid("probe")
         }
         return HealthCheck(

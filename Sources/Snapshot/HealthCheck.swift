@@ -3,8 +3,11 @@ package struct HealthCheck: Equatable, Sendable {
     package enum Probe: Equatable, Sendable {
         /// `tcp: true`: connecting is enough.
         case tcp
-        /// `path`: one request over HTTP/1.1.
+        /// `path`: one request over HTTP/1.1, inside of TLS where the pool has it.
         case http(HTTPProbe)
+        /// `grpc`: one call of the gRPC health protocol about this service, empty for the whole server; inside of TLS
+        /// where the pool has it.
+        case grpc(service: String)
 
         package static func http(path: String, expect: [ClosedRange<Int>]) -> Probe {
             .http(HTTPProbe(path: path, expect: expect))

@@ -5,7 +5,7 @@ package import EventLoop
 extension Snapshot {
     static let magic: UInt32 = 0x4e53_4c53  // "SLSN"
     /// Grows with every change of the layout; a node refuses what it doesn't know.
-    static let formatVersion: UInt16 = 3
+    static let formatVersion: UInt16 = 4
 
     package func encoded() -> [UInt8] {
         var out = WireWriter()

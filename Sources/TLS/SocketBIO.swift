@@ -18,6 +18,8 @@ struct SocketCall {
     var isEnded = false
     /// errno of a failed call; 0 for none.
     var failure: CInt = 0
+    /// OpenSSL's error of a failed call; 0 for none.
+    var error: UInt = 0
     /// Bytes that were read before TLS began.
     var early: UnsafePointer<UInt8>?
     var earlyCount = 0

@@ -91,6 +91,15 @@ package struct TLSTransport: ~Copyable {
         return unsafe String(cString: text)
     }
 
+    /// Why the last call failed, in OpenSSL's words: an alert of the peer, or what is wrong with its bytes. nil when it
+    /// didn't, or for a reason that the socket knows.
+    package var failureText: String? {
+        guard unsafe io.pointee.error != 0, let text = unsafe ERR_reason_error_string(io.pointee.error) else {
+            return nil
+        }
+        return unsafe String(cString: text)
+    }
+
     private func attach(_ handle: OpaquePointer?) -> OpaquePointer? {
         guard let handle = unsafe handle else {
             ERR_clear_error()
@@ -123,6 +132,7 @@ package struct TLSTransport: ~Copyable {
         let code = unsafe SSL_get_error(stream.handle, result)
         if code == SSL_ERROR_WANT_READ && isKept { return .wouldBlock }
         defer { ERR_clear_error() }
+        unsafe io.pointee.error = ERR_peek_error()
         if code == SSL_ERROR_SSL { return .failed(TLSErrors.handshakeFailure()) }
         return .failed(.closed)
     }
@@ -168,6 +178,7 @@ package struct TLSTransport: ~Copyable {
             }
             let code = unsafe SSL_get_error(stream.handle, 0)
             if code == SSL_ERROR_WANT_READ { break }
+            unsafe io.pointee.error = ERR_peek_error()
             ERR_clear_error()
             isEnded = true
             guard total == 0 else { break }
@@ -218,6 +229,7 @@ package struct TLSTransport: ~Copyable {
         unsafe io.pointee.isDrained = false
         unsafe io.pointee.isEnded = false
         unsafe io.pointee.failure = 0
+        unsafe io.pointee.error = 0
         unsafe io.pointee.earlyCount = 0
         unsafe io.pointee.spillCount = 0
     }

@@ -76,6 +76,14 @@ package final class Lab {
         }
     }
 
+    package func grpc(
+        _ name: String, health: [String: GRPCEndpoint.Status]?, certificate: (chain: String, key: String)? = nil
+    ) throws -> GRPCEndpoint {
+        let endpoint = try GRPCEndpoint(name, health: health, certificate: certificate)
+        teardowns.append { endpoint.stop() }
+        return endpoint
+    }
+
     package func digest() throws -> DigestEndpoint {
         let endpoint = try DigestEndpoint()
         teardowns.append { endpoint.stop() }

@@ -15,7 +15,7 @@ private final class ProberBench {
     init() throws { loop = try AgentLoop() }
 
     func update(_ probes: [(key: EndpointKey, check: HealthCheck)]) {
-        prober.update(probes, in: &loop)
+        prober.update(probes.map { PlannedProbe($0.key, $0.check) }, in: &loop)
         changes += prober.takeChanges()
     }
 

@@ -252,6 +252,8 @@ struct SiteFileTests {
                     rise: 1, fall: 5)
             ),
             // The default timeout never outlasts a shorter interval.
+            ("{grpc: shop.v1.Cart}", HealthCheck(probe: .grpc(service: "shop.v1.Cart"))),
+            ("{grpc: \"\", tcp: false}", HealthCheck(probe: .grpc(service: ""))),
             (
                 "{tcp: true, interval: 200ms}",
                 HealthCheck(probe: .tcp, interval: .milliseconds(200), timeout: .milliseconds(200))

@@ -164,10 +164,8 @@ struct TLSTests {
                 ["4:42: an endpoint that is a Unix socket has no address that its certificate could name"]
             ),
             ("endpoints: [\"unix:/run/a\"], tls: {verify: none}", []),
-            (
-                "endpoints: [\"10.0.0.1:1\"], tls: {}, health: {path: /}",
-                ["4:45: probes with `path` don't speak TLS"]
-            ),
+            ("endpoints: [\"10.0.0.1:1\"], tls: {}, health: {path: /}", []),
+            ("endpoints: [\"10.0.0.1:1\"], tls: {}, health: {grpc: \"\"}", []),
         ])
     func pools(pool: String, expected: [String]) {
         #expect(poolProblems(pool) == expected)

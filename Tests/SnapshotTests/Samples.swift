@@ -125,6 +125,9 @@ enum Samples {
                 tls: EndpointTLS(
                     verification: .authorities([0x2d]), serverName: "db.internal",
                     certificate: ServerCertificate(name: "c.pem", chain: [1], key: [2], notAfter: 3))),
+            Pool(
+                name: "calls", endpoints: [Endpoint(address: SocketAddress("10.0.0.4:50051")!)],
+                health: HealthCheck(probe: .grpc(service: "shop.v1.Cart"))),
         ], statesForwarded: true,
         errorPages: [ErrorPage(statuses: 500...599, contentType: "text/html", body: Array("<h1>{status}</h1>".utf8))])
 

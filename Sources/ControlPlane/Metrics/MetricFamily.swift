@@ -34,6 +34,12 @@ struct MetricFamily: Sendable {
             "When the certificate of a listener expires, Unix time."),
         .init("sluice_endpoint_tls_failures_total", .counter, "TLS handshakes with the endpoint that failed."),
         .init(
+            "sluice_probes_total", .counter,
+            "Health checks of endpoints that ended, by kind (tcp, http, grpc) and result (passed, failed, inconclusive)."),
+        .init(
+            "sluice_probe_handshakes_total", .counter,
+            "TLS handshakes of health checks, by whether a session was resumed."),
+        .init(
             "sluice_endpoint_latency_seconds", .gauge,
             "From the start of an attempt to the head of the endpoint's answer, in the last one to two minutes."),
         .init("sluice_endpoint_ejected", .gauge, "Nodes that eject the endpoint now for what it did to requests."),
