@@ -17,7 +17,7 @@ package struct TLSTransport: ~Copyable {
     /// What a record adds at most: header, explicit nonce or content type, tag (RFC 8446 §5.2).
     package static var recordOverheadMax: Int { 64 }
 
-    private let io: UnsafeMutablePointer<SocketCall>
+    let io: UnsafeMutablePointer<SocketCall>
     private let bio: OpaquePointer
 
     package init() {
@@ -196,10 +196,12 @@ package struct TLSTransport: ~Copyable {
     /// Sends as `Socket.send` does, in records of at most 16 KiB: what is reported as sent is on its way or, encrypted, in
     /// `output`.
     ///
-    /// - Parameter keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
+    /// - Parameters:
+    ///   - keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
+    ///   - isEarly: The handshake of a server that has read early data isn't complete (RFC 8446 §2.3).
     package func send(
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool = false,
-        output: inout Buffer, _ buffers: inout BufferPool
+        isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
     ) -> Transfer {
         guard count > 0 else { return .bytes(0) }
         begin(socket, output)
@@ -209,7 +211,11 @@ package struct TLSTransport: ~Copyable {
             let piece = min(count - total, TLSTransport.recordBytesMax)
             unsafe io.pointee.hasMore = total + piece < count
             var taken = 0
-            guard unsafe SSL_write_ex(stream.handle, bytes + total, piece, &taken) == 1 else {
+            let isWritten =
+                unsafe isEarly
+                ? SSL_write_early_data(stream.handle, bytes + total, piece, &taken)
+                : SSL_write_ex(stream.handle, bytes + total, piece, &taken)
+            guard isWritten == 1 else {
                 ERR_clear_error()
                 return unsafe .failed(io.pointee.failure == 0 ? EPROTO : io.pointee.failure)
             }
@@ -222,7 +228,7 @@ package struct TLSTransport: ~Copyable {
     // MARK: the call under way
 
     @inline(__always)
-    private func begin(_ socket: CInt, _ output: Buffer) {
+    func begin(_ socket: CInt, _ output: Buffer) {
         unsafe io.pointee.descriptor = socket
         unsafe io.pointee.holdsOutput = !output.isEmpty
         unsafe io.pointee.hasMore = false
@@ -238,7 +244,7 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Returns: false when it doesn't fit or there is no memory: the connection can't go on.
     @inline(__always)
-    private func keepSpill(_ output: inout Buffer, _ buffers: inout BufferPool) -> Bool {
+    func keepSpill(_ output: inout Buffer, _ buffers: inout BufferPool) -> Bool {
         unsafe io.pointee.spillCount == 0 || moveSpill(&output, &buffers)
     }
 

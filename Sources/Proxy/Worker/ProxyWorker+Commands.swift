@@ -212,6 +212,7 @@ extension ProxyWorker {
         appendShortages(to: &samples)
         appendOverload(to: &samples)
         appendLimitSamples(to: &samples)
+        appendEarlySamples(to: &samples)
         statistics.http2.append(open: sessions.count, streams.count, to: &samples)
         appendMirrors(compiled.mirrors, to: &samples)
         appendLogSamples(compiled.accessLog, to: &samples)
