@@ -18,6 +18,12 @@ extension SiteCompiler {
                 hint: "remove `key_log` when you are done")
         }
         if let clients = reader.open(TLSKeys.clientAuth) { tls.clientAuthentication = compile(clientAuth: clients) }
+        tls.takesEarlyData = reader.read(TLSKeys.earlyData) ?? false
+        if tls.takesEarlyData && reader.has(TLSKeys.clientAuth) {
+            diagnostics.error(
+                reader.mark(of: TLSKeys.earlyData), "`early_data` and `client_auth` don't go together",
+                hint: "early data can be sent again by others, in the name of the certificate")
+        }
         let hint = "as in `certificates: [{chain: shop.pem, key: shop.key}]`"
         guard let node = reader.require(TLSKeys.certificates, hint: hint) else { return nil }
         let nodes = elements(node)

@@ -30,11 +30,15 @@ enum TLSKeys {
         "key_log", .keyLogPath, stands: "none",
         "For debugging: a file on the nodes' hosts that gets the secrets of every connection, in the format that Wireshark reads. Whoever reads it can decrypt what was recorded."
     )
+    static let earlyData = Key(
+        "early_data", .truth, default: false,
+        "Answers requests that clients send in TLS 1.3's early data (0-RTT): GET, HEAD and OPTIONS without a body, which the endpoint gets with `Early-Data: 1` (RFC 8470); it may answer 425, and the client sends the request again. Others wait until the handshake is complete. Early data can be sent again by whoever recorded it: for some 10 s, to every node. At most 16 KiB. Not together with `client_auth`."
+    )
     static let section = Section(
         "listeners.NAME.tls", "",
         keys: [
             certificates.declaration, minimum.declaration, alpn.declaration, clientAuth.declaration,
-            keyLog.declaration,
+            earlyData.declaration, keyLog.declaration,
         ])
 }
 

@@ -14,6 +14,7 @@ extension WireWriter {
             write(clients.authorities)
             write(clients.mode.rawValue)
         }
+        write(tls.takesEarlyData)
     }
 
     mutating func write(_ certificate: ServerCertificate) {
@@ -44,6 +45,7 @@ extension WireReader {
         if try readBool() {
             tls.clientAuthentication = ClientAuthentication(authorities: try readBytes(), mode: try readCase())
         }
+        tls.takesEarlyData = try readBool()
         return tls
     }
 }

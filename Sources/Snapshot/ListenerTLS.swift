@@ -12,6 +12,8 @@ package struct ListenerTLS: Hashable, Sendable {
     package var keyLog: String?
     /// `client_auth`; nil: clients aren't asked for certificates.
     package var clientAuthentication: ClientAuthentication?
+    /// `early_data`: requests in early data (RFC 8446 §2.3) are answered.
+    package var takesEarlyData = false
 
     package init(
         certificates: [ServerCertificate], minimum: TLSVersion = .tls12,

@@ -14,11 +14,14 @@ package struct TLSServerOptions {
     package var requiresClientCertificate: Bool
     /// Sessions are taken up again only where they began: the listener.
     package var identity: [UInt8]
+    /// Early data (RFC 8446 §2.3) is read.
+    package var takesEarlyData: Bool
 
     package init(
         minimum: TLSVersion, protocols: [ApplicationProtocol], identity: [UInt8], clientAuthorities: [UInt8] = [],
-        requiresClientCertificate: Bool = false, keyLog: String? = nil
+        requiresClientCertificate: Bool = false, keyLog: String? = nil, takesEarlyData: Bool = false
     ) {
+        self.takesEarlyData = takesEarlyData
         self.keyLog = keyLog
         self.clientAuthorities = clientAuthorities
         self.requiresClientCertificate = requiresClientCertificate
@@ -39,12 +42,19 @@ package struct TLSContextError: Error, CustomStringConvertible {
 /// began with: the context is freed with the last of them.
 @safe
 package final class TLSServerContext {
+    /// Of early data on one connection. Requests without a body take a few hundred; what is sent is kept until the
+    /// handshake is complete, if it must wait for that.
+    package static let earlyBytesMax = 16 * 1024
+
     /// What handshakes begin with: the default certificate.
     let handle: OpaquePointer
+    /// Early data is read.
+    package let takesEarlyData: Bool
 
     /// - Parameter certificates: The first one is for clients that ask for no name, or for one that no certificate has.
     package init(_ certificates: [CertificateChain], _ options: TLSServerOptions) throws(TLSContextError) {
         precondition(!certificates.isEmpty, "a listener without certificates")
+        takesEarlyData = options.takesEarlyData
         let names = ServerNames(certificates)
         let table = try ServerTable(names, options)
         for certificate in certificates where !certificate.ocspResponse.isEmpty {
@@ -95,6 +105,13 @@ package final class TLSServerContext {
         unsafe configure(context)
         unsafe copenssl_set_minimum(context, options.minimum.number)
         unsafe SSL_CTX_set_session_id_context(context, options.identity, UInt32(options.identity.count))
+        if options.takesEarlyData {
+            unsafe SSL_CTX_set_max_early_data(context, UInt32(TLSServerContext.earlyBytesMax))
+            unsafe SSL_CTX_set_recv_max_early_data(context, UInt32(TLSServerContext.earlyBytesMax))
+            // OpenSSL's own protection keeps each session in the process that began it, and takes it up once. Tickets here
+            // are good at every node; what is left is that early data must be as fresh as its ticket says (RFC 8446 §8.3).
+            unsafe SSL_CTX_set_options(context, COPENSSL_NO_ANTI_REPLAY)
+        }
         if !options.clientAuthorities.isEmpty {
             do throws(CertificateChain.Problem) {
                 try unsafe CertificateChain.trust(

@@ -20,7 +20,7 @@ package struct TLSTransport: ~Copyable {
     /// are asked for may come one a record, with some 30 around each.
     package static var readBytesMax: Int { 256 * 1024 }
 
-    private let io: UnsafeMutablePointer<SocketCall>
+    let io: UnsafeMutablePointer<SocketCall>
     private let bio: OpaquePointer
 
     package init() {
@@ -202,10 +202,12 @@ package struct TLSTransport: ~Copyable {
     /// Sends as `Socket.send` does, in records of at most 16 KiB: what is reported as sent is on its way or, encrypted, in
     /// `output`.
     ///
-    /// - Parameter keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
+    /// - Parameters:
+    ///   - keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
+    ///   - isEarly: The handshake of a server that has read early data isn't complete (RFC 8446 §2.3).
     package func send(
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool = false,
-        output: inout Buffer, _ buffers: inout BufferPool
+        isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
     ) -> Transfer {
         guard count > 0 else { return .bytes(0) }
         begin(socket, output)
@@ -215,7 +217,11 @@ package struct TLSTransport: ~Copyable {
             let piece = min(count - total, TLSTransport.recordBytesMax)
             unsafe io.pointee.hasMore = total + piece < count
             var taken = 0
-            guard unsafe SSL_write_ex(stream.handle, bytes + total, piece, &taken) == 1 else {
+            let isWritten =
+                unsafe isEarly
+                ? SSL_write_early_data(stream.handle, bytes + total, piece, &taken)
+                : SSL_write_ex(stream.handle, bytes + total, piece, &taken)
+            guard isWritten == 1 else {
                 ERR_clear_error()
                 return unsafe .failed(io.pointee.failure == 0 ? EPROTO : io.pointee.failure)
             }
@@ -228,7 +234,7 @@ package struct TLSTransport: ~Copyable {
     // MARK: the call under way
 
     @inline(__always)
-    private func begin(_ socket: CInt, _ output: Buffer, wanted: Int = 0) {
+    func begin(_ socket: CInt, _ output: Buffer, wanted: Int = 0) {
         unsafe io.pointee.descriptor = socket
         unsafe io.pointee.readBytesLeft = TLSTransport.readBytesMax + 32 * wanted
         unsafe io.pointee.holdsOutput = !output.isEmpty
@@ -245,7 +251,7 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Returns: false when it doesn't fit or there is no memory: the connection can't go on.
     @inline(__always)
-    private func keepSpill(_ output: inout Buffer, _ buffers: inout BufferPool) -> Bool {
+    func keepSpill(_ output: inout Buffer, _ buffers: inout BufferPool) -> Bool {
         unsafe io.pointee.spillCount == 0 || moveSpill(&output, &buffers)
     }
 

@@ -60,7 +60,10 @@ struct CallTests {
                     decoding: UnsafeBufferPointer(start: event.buffer.bytes, count: event.buffer.count), as: UTF8.self)
                 pool.pointee.empty(&event.buffer)
             }
-            let lines = text.split(separator: "\r\n").joined(separator: "|")
+            guard [.head, .data, .trailers, .end, .reset].contains(event.kind) else { return }
+            // Of a status line the status.
+            let lines = text.split(separator: "\r\n").map { $0.hasPrefix("HTTP/") ? $0.prefix(12) : $0 }
+                .joined(separator: "|")
             seen.append("\(event.kind)\(event.isInterim ? " interim" : "")\(lines.isEmpty ? "" : " \(lines)")")
         }
     }
@@ -93,8 +96,8 @@ struct CallTests {
             Frame(.data, 0, stream: 1, [7]), Frame(.headers, ends, stream: 1, [0, 1, 0x78, 1, 0x79]),
         ])
         #expect(
-            bench.seen.filter { !$0.hasSuffix("ritable") } == [
-                "head interim HTTP/1.1 103 ", "head HTTP/1.1 200 |transfer-encoding: chunked", "data", "trailers x: y",
+            bench.seen == [
+                "head interim HTTP/1.1 103", "head HTTP/1.1 200|transfer-encoding: chunked", "data", "trailers x: y",
                 "end",
             ])
     }

@@ -118,8 +118,8 @@ struct GRPCProbeTests {
             // Fields that HTTP/2 doesn't allow.
             (Frame.headers(Frame.block([("Content-Type", "application/grpc")])), .grpc(.broken)),
             (Frame.headers(Frame.block(status: nil, [("content-type", "application/grpc")])), .grpc(.broken)),
-            // A push, a frame that is too large, DATA on a stream that isn't.
-            (Frame.bytes(5, flags: 4, stream: 1, [0, 0, 0, 2]), .grpc(.broken)),
+            // A push once the endpoint has seen that there is to be none, a frame that is too large, DATA on a stream that isn't.
+            (Frame.settingsAck + Frame.bytes(5, flags: 4, stream: 1, [0, 0, 0, 2]), .grpc(.broken)),
             ([0, 0x40, 1, 0, 0, 0, 0, 0, 1], .grpc(.broken)),
             (Frame.bytes(0, stream: 3, [1]), .grpc(.broken)),
         ] as [([UInt8], ProbeFailure)])

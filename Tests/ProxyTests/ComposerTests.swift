@@ -9,7 +9,8 @@ import Testing
 /// Parses a head, composes what goes out, and gives it as lines.
 private func composedRequest(
     _ lines: [String], rules: HeaderRules = HeaderRules(), rewrite: TargetRewrite = TargetRewrite(),
-    trusting: AddressRange? = nil, statesForwarded: Bool = false, client: String = "192.0.2.7:4711"
+    trusting: AddressRange? = nil, statesForwarded: Bool = false, client: String = "192.0.2.7:4711",
+    isEarly: Bool = false
 ) -> [String] {
     let bytes = [UInt8]((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     var head = RequestHead()
@@ -24,10 +25,11 @@ private func composedRequest(
         if let trusting, trusting.contains(peer) {
             RequestOrigin(peer: peer, bytes.span, fields) { trusting.contains($0) }
         } else { RequestOrigin(client: peer) }
-    let facts = RequestFacts(
+    var facts = RequestFacts(
         peer: peer, endpoint: IPEndpoint("10.0.0.1:9000")!, origin: origin,
         id: RequestID(high: 0x0123_4567_89ab_cdef, low: 1), route: arena.make("main"),
         listener: arena.make("web"), statesForwarded: statesForwarded)
+    facts.isEarly = isEarly
     bytes.withUnsafeBufferPointer {
         RequestComposer.write(
             head, $0.baseAddress!, fields, CompiledRules(rules, arena: arena),
@@ -55,6 +57,14 @@ struct RequestComposerTests {
     func plain() {
         let lines = ["GET /a?b=c HTTP/1.1", "Host: shop.example", "accept:  text/html ", "Cookie: x=1"]
         #expect(composedRequest(lines) == lines + ours)
+    }
+
+    @Test("early data is said once, whatever the client says of it; outside of it the client's word stays, RFC 8470 §5.1")
+    func earlyData() {
+        let lines = ["GET / HTTP/1.1", "Host: shop.example"]
+        let own = ["Early-Data: 0", "eARLY-dATA: 1", "Early-Dato: 1"]
+        #expect(composedRequest(lines + own, isEarly: true) == lines + ["Early-Dato: 1"] + ours + ["Early-Data: 1"])
+        #expect(composedRequest(lines + own) == lines + own + ours)
     }
 
     @Test("hop-by-hop fields and those that Connection names are left out, RFC 9110 §7.6.1")

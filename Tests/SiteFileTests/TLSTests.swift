@@ -54,6 +54,19 @@ struct TLSTests {
         #expect(tls.minimum == .tls12)
     }
 
+    @Test("early data is off unless it is asked for, and not to be had with certificates of clients")
+    func earlyData() throws {
+        let certificates = "certificates: [{chain: shop-rsa.pem, key: shop-rsa.key}]"
+        #expect(try !listener("tls: {\(certificates)}").takesEarlyData)
+        let text = site("tls: {\(certificates), early_data: true}")
+        let snapshot = try compile(text, file: "\(TLSTests.folder)/site.yaml").snapshot
+        #expect(snapshot.listeners[0].tls?.takesEarlyData == true)
+        #expect(try Snapshot(encoded: snapshot.encoded()) == snapshot)
+        #expect(
+            problems("tls: {\(certificates), early_data: true, client_auth: {ca: authority.pem}}")
+                == ["5:69: `early_data` and `client_auth` don't go together"])
+    }
+
     @Test(
         "what is wrong is said where it stands",
         arguments: [

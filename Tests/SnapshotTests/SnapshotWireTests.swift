@@ -75,8 +75,8 @@ struct SnapshotWireTests {
     func danglingIndex(kind: String) {
         var snapshot = Samples.snapshot
         switch kind {
-        case "listener pool": snapshot.listeners[1].pool = 2
-        case "route pool": snapshot.routes[0].targets[0].pool = 2
+        case "listener pool": snapshot.listeners[1].pool = snapshot.pools.count
+        case "route pool": snapshot.routes[0].targets[0].pool = snapshot.pools.count
         default: snapshot.routes[0].listeners = [snapshot.listeners.count]
         }
         #expect(throws: WireError.self) { try Snapshot(encoded: snapshot.encoded()) }

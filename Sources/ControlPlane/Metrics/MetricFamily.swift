@@ -28,6 +28,10 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_tls_handshakes_total", .counter,
             "TLS handshakes of clients, by version and whether a session was resumed."),
+        .init(
+            "sluice_early_data_total", .counter,
+            "Requests in early data (0-RTT) by outcome: served before the handshake was complete, or waited for it; and connections whose early data was rejected."
+        ),
         .init("sluice_tls_handshake_failures_total", .counter, "TLS handshakes of clients that failed, by reason."),
         .init(
             "sluice_tls_certificate_expiry_seconds", .gauge,

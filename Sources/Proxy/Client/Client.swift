@@ -50,6 +50,10 @@ struct Client: BitwiseCopyable {
     var isOverLimit = false
     /// Nothing more may be said to it: what it got must look cut short.
     var isCut = false
+    /// Of a stream: as of its connection when it began.
+    var early = EarlyData.none
+    /// The request at the front of its input waits until the handshake is complete.
+    var waitsForHandshake = false
     /// nil: it speaks in the clear.
     var tls: TLSStream?
     /// Requests so far.

@@ -197,7 +197,9 @@ extension ProxyWorker {
             fields: &fields)
         fieldsOwner = Client.noExchange
         switch outcome {
-        case .complete: unsafe beginExchange(client, head, site)
+        case .complete:
+            if unsafe client.pointee.early != .none, unsafe waitsForHandshake(client, head) { return }
+            unsafe beginExchange(client, head, site)
         case .incomplete:
             unsafe client.pointee.scanned = client.pointee.input.count
             unsafe awaitHead(client)
@@ -220,7 +222,7 @@ extension ProxyWorker {
         return false
     }
 
-    private mutating func awaitHead(_ client: ClientPointer) {
+    mutating func awaitHead(_ client: ClientPointer) {
         unsafe client.pointee.input.compact()
         if unsafe client.pointee.isOverLimit && !client.pointee.isReadable {
             unsafe answerAndEnd(client, status: 429)

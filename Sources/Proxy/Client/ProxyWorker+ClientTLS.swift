@@ -22,6 +22,7 @@ extension ProxyWorker {
         }
         unsafe client.pointee.tls = stream
         unsafe client.pointee.phase = .handshake
+        if context.takesEarlyData { unsafe client.pointee.early = .possible }
         unsafe setDeadline(client, now + handshakeTimeout(of: client))
         unsafe shakeHands(client)
         return true
@@ -36,6 +37,10 @@ extension ProxyWorker {
             return
         }
         let began = Clock.monotonicNanoseconds()
+        if unsafe client.pointee.early == .possible, unsafe beginEarly(client, stream) {
+            handshakeNanoseconds += Clock.monotonicNanoseconds() &- began
+            return
+        }
         let outcome = unsafe tls.handshake(
             stream, client.pointee.descriptor, early: &client.pointee.input, output: &client.pointee.output, &buffers)
         handshakeNanoseconds += Clock.monotonicNanoseconds() &- began
@@ -92,6 +97,7 @@ extension ProxyWorker {
     mutating func receive(
         _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int
     ) -> Transfer {
+        if unsafe client.pointee.early != .none { return unsafe receiveEarly(client, stream, bytes, count) }
         var isEnded = false
         let result = unsafe tls.receive(
             stream, client.pointee.descriptor, bytes, count, output: &client.pointee.output, &buffers,
@@ -117,7 +123,8 @@ extension ProxyWorker {
         _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool
     ) -> Transfer {
         let result = unsafe tls.send(
-            stream, client.pointee.descriptor, bytes, count, keeps: keeps, output: &client.pointee.output, &buffers)
+            stream, client.pointee.descriptor, bytes, count, keeps: keeps, isEarly: client.pointee.early != .none,
+            output: &client.pointee.output, &buffers)
         if unsafe client.pointee.output.isHeld { unsafe clientIsFull(client) }
         return result
     }
@@ -144,6 +151,8 @@ extension ProxyWorker {
     /// Before the connection is closed or its sending side is: tells the client that this is the end, and no cut.
     mutating func sendCloseNotice(_ client: ClientPointer) {
         guard let stream = unsafe client.pointee.tls, unsafe !client.pointee.isCut else { return }
+        // What ends the handshake may be there by now; without it there is no way to say so.
+        if unsafe client.pointee.early != .none { unsafe hurryHandshake(client, stream) }
         unsafe tls.sendClose(stream, client.pointee.descriptor, output: &client.pointee.output, &buffers)
     }
 

@@ -28,7 +28,7 @@ extension ProxyWorker {
             ).map { $0 - 1 },
             route: route.pointee.name, listener: tables.pointee.listeners[Int(exchange.pointee.listener)].name,
             statesForwarded: tables.pointee.statesForwarded, tls: client.pointee.tls,
-            isHTTP2: client.pointee.stream != ClientStream.none)
+            isHTTP2: client.pointee.stream != ClientStream.none, isEarly: isEarly(client))
     }
 
     func view(of exchange: ExchangePointer) -> RequestView {

@@ -110,7 +110,9 @@ extension ProxyWorker {
             Span(_unsafeStart: client.pointee.input.bytes, count: client.pointee.input.count),
             limits: site.pointee.limits(ofListener: client.pointee.listener).pointee.head, fields: &fields)
         switch outcome {
-        case .complete: unsafe beginExchange(client, head, site)
+        case .complete:
+            if unsafe client.pointee.early != .none, unsafe waitsForHandshake(client, head) { return }
+            unsafe beginExchange(client, head, site)
         case .failed(let error): unsafe refuse(client, error)
         // The session ends every head that it reports with an empty line, within the limits.
         case .incomplete: unsafe refuse(client, .headTooLarge)
@@ -131,6 +133,7 @@ extension ProxyWorker {
         unsafe client.isOverLimit = connection.pointee.isOverLimit
         // What rules and the log say of it; its bytes go through the session.
         unsafe client.tls = connection.pointee.tls
+        if unsafe connection.pointee.early != .none { client.early = .reading }
         unsafe client.requests = connection.pointee.requests
         unsafe connection.pointee.requests &+= 1
         let number = unsafe session.pointee.slot

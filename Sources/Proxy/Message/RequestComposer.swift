@@ -24,6 +24,8 @@ struct RequestFacts {
     var tls: TLSStream?
     /// It came by HTTP/2.
     var isHTTP2 = false
+    /// It came in early data, and the handshake isn't complete.
+    var isEarly = false
     /// The head is that of a copy, whose body doesn't wait for a 100.
     var isCopy = false
 }
@@ -55,6 +57,7 @@ enum RequestComposer {
         } else if head.facts.takesTrailers && head.minorVersion >= 1 {
             out.append("Connection: TE\r\nTE: trailers\r\n")
         }
+        if facts.isEarly { out.append("Early-Data: 1\r\n") }
         if let maxForwards = facts.maxForwards {
             out.append("Max-Forwards: ")
             out.append(decimal: maxForwards)
@@ -136,6 +139,7 @@ enum RequestComposer {
                 noted.hasForwarded = true
             }
             if facts.maxForwards != nil, unsafe MaxForwards.isName(of: field, received) { isDropped = true }
+            if facts.isEarly, unsafe EarlyDataField.isName(of: field, received) { isDropped = true }
             if !isDropped, unsafe rules.drops(received + Int(field.nameStart), Int(field.nameLength)) {
                 isDropped = true
             }

@@ -41,7 +41,8 @@ final class ServerContexts {
         let options = TLSServerOptions(
             minimum: tls.minimum, protocols: tls.protocols, identity: Array(name.utf8.prefix(32)),
             clientAuthorities: tls.clientAuthentication?.authorities ?? [],
-            requiresClientCertificate: tls.clientAuthentication?.mode == .require, keyLog: tls.keyLog)
+            requiresClientCertificate: tls.clientAuthentication?.mode == .require, keyLog: tls.keyLog,
+            takesEarlyData: tls.takesEarlyData)
         var contexts: [TLSServerContext] = []
         for _ in 0..<workers {
             // Each worker reads its own: keys and certificates count their users, too.

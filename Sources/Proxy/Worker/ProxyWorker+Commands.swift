@@ -215,6 +215,7 @@ extension ProxyWorker {
         appendShortages(to: &samples)
         appendOverload(to: &samples)
         appendLimitSamples(to: &samples)
+        appendEarlySamples(to: &samples)
         statistics.http2.append(open: sessions.count, streams.count, to: &samples)
         statistics.endpointHTTP2.append(open: endpointSessions.count, endpointStreams.count, to: &samples)
         appendMirrors(compiled.mirrors, to: &samples)

@@ -56,6 +56,7 @@ struct Statistics: ~Copyable {
     private var seriesCapacity = 64
     var bytesIn: UInt64 = 0
     var bytesOut: UInt64 = 0
+    var early = EarlyDataCounts()
     /// Requests and responses that were refused for their bytes.
     var malformed = MalformedCounts()
     var handshakes = HandshakeCounts()
