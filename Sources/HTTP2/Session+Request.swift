@@ -56,7 +56,7 @@ extension Session {
         }
         if takesTrailers { scratch.append("te", "trailers") }
         let place = unsafe state.pointee.records.insert(0)
-        let data = UnsafeMutableRawPointer(bitPattern: UInt(place) + 1)
+        let data = unsafe UnsafeMutableRawPointer(bitPattern: UInt(place) + 1)
         let stream: Int32
         if endsStream {
             unsafe stream = nghttp2_submit_request(library, nil, scratch.values, scratch.count, nil, data)
