@@ -222,7 +222,7 @@ extension ProxyWorker {
             }
             guard unsafe passBuffered(exchange, client, connection) else { return }
             if unsafe exchange.pointee.response.isComplete || !connection.pointee.input.isEmpty { continue }
-            guard unsafe connection.pointee.isReadable else {
+            guard unsafe connection.pointee.isReadable || hasUnread(connection) else {
                 unsafe buffers.empty(&connection.pointee.input)
                 unsafe watchResponse(exchange, connection)
                 return

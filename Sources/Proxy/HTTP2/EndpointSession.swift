@@ -68,7 +68,7 @@ struct EndpointSession: BitwiseCopyable {
         self.endpoint = endpoint
         self.session = session
         self.isExclusive = isExclusive
-        mayBeHTTP1 = limits.endpointProtocol == .auto
+        mayBeHTTP1 = limits.endpointProtocol != .http2
         streamCountMax = limits.streamCountMax
         idleNanoseconds = limits.idleNanoseconds
     }

@@ -99,7 +99,9 @@ extension ProxyWorker {
             unsafe closeConnection(pointer)
             return .shortage
         }
-        let isExclusive = unsafe limits.endpointProtocol == .auto && endpoints[Int(number)].choseHTTP1
+        let isExclusive =
+            unsafe limits.endpointProtocol == .http1
+            || limits.endpointProtocol == .auto && endpoints[Int(number)].choseHTTP1
         guard
             let slot = unsafe endpointSessions.insert(
                 EndpointSession(

@@ -279,6 +279,14 @@ extension ProxyWorker {
         return .bytes(count)
     }
 
+    /// Whether a connection is a stream with something that a read would bring, though the last one brought nothing: it may have
+    /// had no room for a chunk's frame.
+    func hasUnread(_ connection: ConnectionPointer) -> Bool {
+        guard unsafe connection.pointee.stream != EndpointStream.none else { return false }
+        let stream = unsafe endpointStreams[connection.pointee.stream].pointee
+        return stream.head.isHeld || stream.inbox.isHeld || stream.hasEnded || stream.isReset
+    }
+
     /// Something has come on a stream, or nothing will any more.
     mutating func continueReading(_ stream: EndpointStreamPointer) {
         let connection = unsafe connections[stream.pointee.connection]

@@ -37,7 +37,9 @@ extension ProxyWorker {
             unsafe connection.pointee.phase = .mirroring
             unsafe attach(connection, to: mirror)
             unsafe send(mirror, connection)
-        case .newConnection where unsafe pool.pointee.connections.endpointProtocol != .http1:
+        // Also for TLS alone, whose handshake is there.
+        case .newConnection
+        where unsafe pool.pointee.connections.endpointProtocol != .http1 || pool.pointee.tlsContext != nil:
             unsafe openSession(mirror, pool, number)
         case .newConnection: unsafe open(mirror, number, lifetime: pool.pointee.connections.lifetimeNanoseconds)
         }

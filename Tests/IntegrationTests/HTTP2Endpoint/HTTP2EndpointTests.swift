@@ -132,16 +132,17 @@ extension IntegrationTests {
             }
         }
 
-        @Test(
-            "a malformed response is 502 and counted, and the connection goes on",
-            arguments: [
-                "connection", "capital", "te", "coding", "line", "nul", "pseudo", "status", "none", "switch",
-            ])
-        func malformed(what: String) throws {
+        @Test("a malformed response is 502 and counted, and the connection goes on")
+        func malformed() throws {
+            let kinds = ["connection", "capital", "te", "coding", "line", "nul", "pseudo", "status", "none", "switch"]
             try withSite { url, _, site in
-                #expect(try Curl.get("\(url)/malformed?\(what)").status == 502)
-                let labels = ["side": "endpoint", "reason": "http2-message"]
-                #expect(try site.metric("sluice_malformed_messages_total", labels) >= 1)
+                for (index, kind) in kinds.enumerated() {
+                    let answer = try Curl.get("\(url)/malformed?\(kind)")
+                    #expect(answer.status == 502, "\(kind)")
+                    let count = try site.metric(
+                        "sluice_malformed_messages_total", ["side": "endpoint", "reason": "http2-message"])
+                    #expect(count == Double(index + 1), "\(kind)")
+                }
                 #expect(try Curl.get("\(url)/echo").status == 200)
                 #expect(try sum("sluice_http2_connections", site) == 1)
             }
@@ -218,6 +219,32 @@ extension IntegrationTests {
                     #expect(connections.contains(Int(open)), "\(open)")
                     #expect(try sum("sluice_http2_streams_total", site) >= 2000)
                 }
+            }
+        }
+
+        @Test("a connection on which nothing comes any more is given up")
+        func silent() throws {
+            try withSite(route: "timeout: {response: 1500ms}, retry: {attempts: 1}") { url, endpoint, site in
+                #expect(try Curl.get("\(url)/echo").status == 200)
+                endpoint.pause()
+                #expect(try Curl.get("\(url)/echo").status == 504)
+                try Eventually.holds("the connection is closed", within: .seconds(15)) {
+                    try sum("sluice_http2_connections", site) == 0
+                }
+            }
+        }
+
+        @Test("an idle connection is closed after its time, and so is an old one")
+        func idle() throws {
+            try withSite(pool: "connections: {idle: 300ms}") { url, _, site in
+                #expect(try Curl.get("\(url)/echo").status == 200)
+                #expect(try site.metric("sluice_endpoint_connections", ["state": "idle"]) == 1)
+                try Eventually.holds("the connection is closed") { try sum("sluice_http2_connections", site) == 0 }
+                #expect(try site.metric("sluice_endpoint_connections") == 0)
+            }
+            try withSite(pool: "connections: {lifetime: 300ms}") { url, _, site in
+                #expect(try Curl.get("\(url)/echo").status == 200)
+                try Eventually.holds("the connection is closed") { try sum("sluice_http2_connections", site) == 0 }
             }
         }
 

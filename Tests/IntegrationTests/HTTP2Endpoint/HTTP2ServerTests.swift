@@ -84,7 +84,9 @@ extension IntegrationTests {
                       - {to: auto-old, match: {path: {prefix: /auto-old}}}
                       - {to: strict-new, match: {path: {prefix: /strict-new}}}
                       - {to: strict-old, match: {path: {prefix: /strict-old}}}
+                      - {to: strict-new, match: {path: {prefix: /copied}}, mirror: {pool: old}}
                     pools:
+                      old: {endpoints: ["127.0.0.1:\(old)"], \(tls)}
                       auto-new: {endpoints: ["127.0.0.1:\(both)"], protocol: auto, \(tls)}
                       auto-old: {endpoints: ["127.0.0.1:\(old)"], protocol: auto, \(tls)}
                       strict-new: {endpoints: ["127.0.0.1:\(both)"], protocol: http2, \(tls)}
@@ -95,6 +97,13 @@ extension IntegrationTests {
                     #expect(try Curl.get("\(url)/auto-new").text == "HTTP/2.0")
                     #expect(try Curl.get("\(url)/auto-old").text == "HTTP/1.1")
                     #expect(try Curl.get("\(url)/strict-new").text == "HTTP/2.0")
+                }
+                for count in 1...2 {
+                    #expect(try Curl.get("\(url)/copied").text == "HTTP/2.0")
+                    try Eventually.holds("a copy goes by HTTP/1.1 inside of TLS") {
+                        try site.metric("sluice_mirror_requests_total", ["pool": "old", "outcome": "answered"])
+                            == Double(count)
+                    }
                 }
                 #expect(try Curl.get("\(url)/strict-old").status == 502)
                 #expect(site.log.contains("doesn't choose h2 by ALPN"), "\(site.log)")
