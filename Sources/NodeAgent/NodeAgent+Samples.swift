@@ -6,7 +6,7 @@ import Snapshot
 
 /// What the agent itself adds to a report.
 extension NodeAgent {
-    func ownSamples() -> [Sample] { 
+    func ownSamples() -> [Sample] {
         processSamples() + endpointSamples() + prober.counts.samples + role.trustSamples()
     }
 

@@ -46,7 +46,8 @@ enum HealthKeys {
         "Probes inside of TLS take up sessions again, but look at the endpoint's certificate anew at least once a minute.",
         keys: [
             path.declaration, method.declaration, headers.declaration, expect.declaration, expectBody.declaration,
-            grpc.declaration, tcp.declaration, interval.declaration, fastInterval.declaration, timeout.declaration, rise.declaration,
+            grpc.declaration, tcp.declaration, interval.declaration, fastInterval.declaration, timeout.declaration,
+            rise.declaration,
             fall.declaration, BalanceKeys.slowStart.declaration,
         ])
 }

@@ -35,4 +35,37 @@ package struct TestAuthority: Sendable {
         if !hosts.isEmpty { command += ["-addext", "subjectAltName=\(names)"] }
         try Command.succeed(command)
     }
+
+    /// Makes `NAME.pem` and `NAME.key`, good in 2020 only: what dates lie in the past, `openssl req` doesn't issue.
+    package func issueExpired(_ name: String, for hosts: [String]) throws {
+        let names = hosts.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
+        try directory.write("", to: "issued")
+        try directory.write("01", to: "serial")
+        try directory.write(
+            """
+            [ca]
+            default_ca = past
+            [past]
+            database = \(directory.file("issued"))
+            serial = \(directory.file("serial"))
+            new_certs_dir = \(directory.path)
+            default_md = sha256
+            copy_extensions = copy
+            policy = names
+            [names]
+            commonName = supplied
+            """, to: "past.cnf")
+        try Command.succeed([
+            "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=\(hosts.first ?? name)", "-addext", "subjectAltName=\(names)", "-keyout",
+            directory.file("\(name).key"),
+            "-out", directory.file("\(name).csr"),
+        ])
+        try Command.succeed([
+            "openssl", "ca", "-batch", "-notext", "-config", directory.file("past.cnf"), "-cert", certificate,
+            "-keyfile",
+            directory.file("authority.key"), "-startdate", "20200101000000Z", "-enddate", "20210101000000Z", "-in",
+            directory.file("\(name).csr"), "-out", directory.file("\(name).pem"),
+        ])
+    }
 }

@@ -9,7 +9,9 @@ extension IntegrationTests {
     struct EarlyDataTests {
         private static let last = "GET /last HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
 
-        private static func request(_ method: String, _ path: String, _ fields: [String] = [], body: String = "") -> String {
+        private static func request(_ method: String, _ path: String, _ fields: [String] = [], body: String = "")
+            -> String
+        {
             let lines = ["\(method) \(path) HTTP/1.1", "Host: shop.example"] + fields
             return lines.joined(separator: "\r\n") + "\r\n\r\n" + body
         }
@@ -91,7 +93,8 @@ extension IntegrationTests {
                 let (site, _) = try HTTPSTests.site(lab, port, to: [app.address], tls: "early_data: true")
                 let (client, gate) = (try Client(site, port), try Gate(to: port))
                 // A client's own word for it becomes ours.
-                let early = Self.request("GET", "/early", ["early-data: 0", "EARLY-DATA: 1"]) + Self.request("HEAD", "/second")
+                let early =
+                    Self.request("GET", "/early", ["early-data: 0", "EARLY-DATA: 1"]) + Self.request("HEAD", "/second")
                 let connection = try client.connect(gate.port, early: early.utf8)
                 try Eventually.holds("both early requests at the endpoint") {
                     app.requests(for: "/early").count == 1 && app.requests(for: "/second").count == 1
@@ -188,7 +191,8 @@ extension IntegrationTests {
             try Lab.run { lab in
                 let (app, port) = (try Self.echo(lab), try Ports.unused())
                 let (site, _) = try HTTPSTests.site(
-                    lab, port, to: [app.address], tls: "early_data: true, alpn: h2", top: "limits: {timeout: {idle: 2s}}")
+                    lab, port, to: [app.address], tls: "early_data: true, alpn: h2",
+                    top: "limits: {timeout: {idle: 2s}}")
                 let (client, gate) = (try Client(site, port, protocols: "h2"), try Gate(to: port))
                 func frame(_ type: UInt8, _ flags: UInt8, _ stream: UInt8, _ payload: [UInt8] = []) -> [UInt8] {
                     let head: [UInt8] = [0, 0, UInt8(payload.count), type, flags, 0, 0, 0, stream]
@@ -232,7 +236,8 @@ extension IntegrationTests {
                 let (client, gate) = (try Client(site, port), try Gate(to: port))
                 // A POST that waits, and as much of its body as there may be.
                 let head = Self.request("POST", "/held", ["Content-Length: 15000"])
-                let connection = try client.connect(gate.port, early: Array(head.utf8) + [UInt8](repeating: 97, count: 15_000))
+                let connection = try client.connect(
+                    gate.port, early: Array(head.utf8) + [UInt8](repeating: 97, count: 15_000))
                 try Eventually.holds("the request to wait") {
                     try site.metric("sluice_early_data_total", ["outcome": "waited"]) == 1
                 }

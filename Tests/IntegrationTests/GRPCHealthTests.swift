@@ -32,7 +32,8 @@ extension IntegrationTests {
         @Test("calls follow what a real server says of its service", arguments: ["", "shop.v1.Cart"])
         func toggles(service: String) throws {
             try Lab.run { lab in
-                let a = try lab.grpc("a", health: [service: .serving]), b = try lab.grpc("b", health: [service: .serving])
+                let a = try lab.grpc("a", health: [service: .serving]),
+                    b = try lab.grpc("b", health: [service: .serving])
                 let port = try Ports.unused()
                 let site = try lab.site(site(port, [a, b], service: service))
                 for endpoint in [a, b] { try wait(for: "up", of: endpoint, in: site) }
@@ -60,7 +61,8 @@ extension IntegrationTests {
                 let endpoints = [unknown.address, other.address, without.address, web.address, nobody]
                 let site = try lab.site(
                     SiteText.http(
-                        port, to: endpoints, nodes: 1, pool: "health: {grpc: shop, interval: 200ms, timeout: 2s, fall: 1}")
+                        port, to: endpoints, nodes: 1,
+                        pool: "health: {grpc: shop, interval: 200ms, timeout: 2s, fall: 1}")
                 )
                 for (address, reason) in zip(
                     endpoints,

@@ -66,13 +66,15 @@ extension IntegrationTests {
             Case(), Case(tls: "{ca: authority.pem}"), Case(tls: "{verify: none}"),
             Case(certificate: "expired", tls: "{verify: none}"),
             Case(
-                tls: "{ca: authority.pem, server_name: other.internal}", reason: "TLS: its certificate: hostname mismatch"),
+                tls: "{ca: authority.pem, server_name: other.internal}",
+                reason: "TLS: its certificate: hostname mismatch"),
             Case(certificate: "expired", reason: "TLS: its certificate: certificate has expired"),
             Case(
                 tls: "{server_name: api.internal}",
                 reason: "TLS: its certificate: unable to get local issuer certificate"),
             Case(
-                tls: "{ca: authority.pem, server_name: api.internal, certificate: {chain: client.pem, key: client.key}}",
+                tls:
+                    "{ca: authority.pem, server_name: api.internal, certificate: {chain: client.pem, key: client.key}}",
                 clients: true),
             // nginx finishes the handshake and says it by HTTP.
             Case(clients: true, reason: "status 400"),
@@ -88,14 +90,15 @@ extension IntegrationTests {
                 let authority = try TestAuthority(in: site.directory)
                 let names = ["api.internal", "IP:127.0.0.1"]
                 try authority.issue("api", for: names)
-                try authority.issue("expired", for: names, days: -1)
+                try authority.issueExpired("expired", for: names)
                 try authority.issue("client", for: [], subject: "/CN=node 1")
                 let server = try Server(site.directory, certificate: probe.certificate, clients: probe.clients)
                 defer { withExtendedLifetime(server) {} }
                 let health = probe.health.dropLast() + ", interval: 200ms, timeout: 2s, fall: 1, rise: 1}"
                 try site.rewrite(
                     SiteText.http(
-                        try Ports.unused(), to: [server.address], nodes: 1, pool: "tls: \(probe.tls), health: \(health)"))
+                        try Ports.unused(), to: [server.address], nodes: 1, pool: "tls: \(probe.tls), health: \(health)"
+                    ))
                 try site.start()
                 let verdict = try verdict(site, server.address)
                 #expect(verdict["state"]?.text == (probe.reason == nil ? "up" : "down"), "\(verdict)")
@@ -138,7 +141,8 @@ extension IntegrationTests {
                 try authority.issue("api", for: ["IP:127.0.0.1"])
                 let port = try Ports.unused()
                 let wanting = try ChildProcess([
-                    "openssl", "s_server", "-www", "-accept", "127.0.0.1:\(port)", "-cert", site.directory.file("api.pem"),
+                    "openssl", "s_server", "-www", "-accept", "127.0.0.1:\(port)", "-cert",
+                    site.directory.file("api.pem"),
                     "-key", site.directory.file("api.key"), "-CAfile", authority.certificate, "-Verify", "1",
                     "-verify_return_error",
                 ])

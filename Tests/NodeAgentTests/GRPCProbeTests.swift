@@ -13,7 +13,9 @@ struct GRPCProbeTests {
     /// Frames of RFC 9113 §4.1.
     private enum Frame {
         static func bytes(_ type: UInt8, flags: UInt8 = 0, stream: UInt8 = 0, _ payload: [UInt8] = []) -> [UInt8] {
-            let head: [UInt8] = [0, UInt8(payload.count >> 8), UInt8(payload.count & 255), type, flags, 0, 0, 0, stream]
+            let head: [UInt8] = [
+                0, UInt8(payload.count >> 8), UInt8(payload.count & 255), type, flags, 0, 0, 0, stream,
+            ]
             return head + payload
         }
 

@@ -59,7 +59,8 @@ struct RequestComposerTests {
         #expect(composedRequest(lines) == lines + ours)
     }
 
-    @Test("early data is said once, whatever the client says of it; outside of it the client's word stays, RFC 8470 §5.1")
+    @Test(
+        "early data is said once, whatever the client says of it; outside of it the client's word stays, RFC 8470 §5.1")
     func earlyData() {
         let lines = ["GET / HTTP/1.1", "Host: shop.example"]
         let own = ["Early-Data: 0", "eARLY-dATA: 1", "Early-Dato: 1"]

@@ -39,7 +39,8 @@ struct MetricFamily: Sendable {
         .init("sluice_endpoint_tls_failures_total", .counter, "TLS handshakes with the endpoint that failed."),
         .init(
             "sluice_probes_total", .counter,
-            "Health checks of endpoints that ended, by kind (tcp, http, grpc) and result (passed, failed, inconclusive)."),
+            "Health checks of endpoints that ended, by kind (tcp, http, grpc) and result (passed, failed, inconclusive)."
+        ),
         .init(
             "sluice_probe_handshakes_total", .counter,
             "TLS handshakes of health checks, by whether a session was resumed."),
