@@ -25,8 +25,10 @@ final class SessionMemoryTests {
 
     @Test("pieces are aligned, don't overlap and keep what is written", arguments: 1...3)
     func pieces(round: Int) {
-        let counts = [0, 1, 47, 48, 49, 112, 113, SessionMemory.bytesMax - 1, SessionMemory.bytesMax,
-                      SessionMemory.bytesMax + 1, 70_000]
+        let counts = [
+            0, 1, 47, 48, 49, 112, 113, SessionMemory.bytesMax - 1, SessionMemory.bytesMax,
+            SessionMemory.bytesMax + 1, 70_000,
+        ]
         for _ in 0..<round {
             var pieces: [(UnsafeMutableRawPointer, Int)] = []
             for count in counts + counts { pieces.append((take(count), count)) }
@@ -66,11 +68,14 @@ final class SessionMemoryTests {
         #expect(functions.malloc(.max, memory) == nil)
     }
 
-    @Test("a piece that grows or shrinks keeps its bytes",
-          arguments: [(1, 40), (40, 300), (300, 5_000), (5_000, 90_000), (90_000, 100), (300, 20)])
+    @Test(
+        "a piece that grows or shrinks keeps its bytes",
+        arguments: [(1, 40), (40, 300), (300, 5_000), (5_000, 90_000), (90_000, 100), (300, 20)])
     func moved(from: Int, to: Int) {
         let old = functions.realloc(nil, from, memory)!
-        for index in 0..<from { old.storeBytes(of: UInt8(truncatingIfNeeded: index), toByteOffset: index, as: UInt8.self) }
+        for index in 0..<from {
+            old.storeBytes(of: UInt8(truncatingIfNeeded: index), toByteOffset: index, as: UInt8.self)
+        }
         let new = functions.realloc(old, to, memory)!
         for index in 0..<min(from, to) {
             #expect(new.load(fromByteOffset: index, as: UInt8.self) == UInt8(truncatingIfNeeded: index))
