@@ -3,15 +3,20 @@ import Glibc
 /// Received or unsent bytes in one block of a `BufferPool`: a plain value, owned by one connection.
 ///
 ///     base ─── start ▓▓▓▓ bytes ▓▓▓▓ end ─── capacity
-@safe
+// `@usableFromInline`: without it the compiler calls `@inlinable package` members across modules, measured.
+@safe @usableFromInline
 package struct Buffer: BitwiseCopyable {
     /// nil: no block is held.
-    package var base: UnsafeMutablePointer<UInt8>?
-    package var start: Int = 0
-    package var end: Int = 0
+    @usableFromInline package var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline package var start: Int
+    @usableFromInline package var end: Int
 
     @inlinable
-    package init() { unsafe base = nil }
+    package init() {
+        unsafe base = nil
+        start = 0
+        end = 0
+    }
 
     @inlinable package var isHeld: Bool { unsafe base != nil }
     @inlinable package var count: Int { end - start }
@@ -43,16 +48,16 @@ package struct Buffer: BitwiseCopyable {
     @inlinable
     package mutating func append(_ source: UnsafePointer<UInt8>, count: Int) {
         precondition(count <= room, "append beyond the block")
-        unsafe memcpy(tail, source, count)
+        unsafe tail.initialize(from: source, count: count)
         end += count
     }
 }
 
 /// Blocks of memory for buffers of one worker. An idle connection holds none.
-@safe
+@safe @usableFromInline
 package struct BufferPool: ~Copyable {
     /// Bytes of one block: what one read of a bulk transfer takes, and room for the largest head.
-    package static let blockBytes = 64 * 1024
+    @inlinable package static var blockBytes: Int { 64 * 1024 }
     /// Free blocks that are always kept (16 MiB if all were ever full; small messages touch a page each). More are kept
     /// while about as many are in use at times: below the number of requests under way, each of them would pay for
     /// mapping and zeroing. Others go back to the kernel.

@@ -3,11 +3,13 @@
 /// Elements live in chunks that never move, so a pointer stays good until the slot is retired. A retired slot is
 /// given out again only after `reclaim()`, at the end of the turn, so that events and calls still under way in
 /// the turn meet no stranger.
-@safe
+// `@usableFromInline`: without it the compiler calls `@inlinable package` members across modules, with the size of the
+// element looked up each time.
+@safe @usableFromInline
 package struct Slab<Element: BitwiseCopyable>: ~Copyable {
-    @usableFromInline static var chunkShift: UInt32 { 8 }
-    @usableFromInline static var chunkElements: Int { 256 }
-    @usableFromInline static var chunksMax: Int { 4096 }
+    @inlinable static var chunkShift: UInt32 { 8 }
+    @inlinable static var chunkElements: Int { 256 }
+    @inlinable static var chunksMax: Int { 4096 }
     /// Slots in one slab at most: 1,048,576.
     package static var slotsMax: Int { chunkElements * chunksMax }
 
@@ -17,7 +19,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline var free: [UInt32] = []
     @usableFromInline var retired: [UInt32] = []
     /// Slots in use.
-    @usableFromInline package private(set) var count = 0
+    @usableFromInline package internal(set) var count = 0
 
     package init() {
         unsafe chunks = .allocate(capacity: Slab.chunksMax)
@@ -34,6 +36,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Takes a slot and puts `element` there; nil when all `slotsMax` are in use.
+    @inlinable
     package mutating func insert(_ element: Element) -> UInt32? {
         if free.isEmpty {
             guard chunkCount < Slab.chunksMax else { return nil }
@@ -46,7 +49,8 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
         return slot
     }
 
-    private mutating func grow() {
+    @usableFromInline
+    mutating func grow() {
         unsafe chunks[chunkCount] = .allocate(capacity: Slab.chunkElements)
         unsafe generations[chunkCount] = .allocate(capacity: Slab.chunkElements)
         unsafe generations[chunkCount].initialize(repeating: 0, count: Slab.chunkElements)
@@ -76,6 +80,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Ends a slot's life: tokens made for it are stale from now on.
+    @inlinable
     package mutating func retire(_ slot: UInt32) {
         bumpGeneration(of: slot)
         retired.append(slot)
@@ -83,7 +88,8 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Odd while a slot is in use.
-    private func bumpGeneration(of slot: UInt32) {
+    @inlinable
+    func bumpGeneration(of slot: UInt32) {
         unsafe generations[Int(slot >> Slab.chunkShift)][Int(slot & UInt32(Slab.chunkElements - 1))] &+= 1
     }
 
@@ -91,6 +97,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     package var slotLimit: UInt32 { UInt32(chunkCount * Slab.chunkElements) }
 
     /// The element of a slot below `slotLimit`, or nil when the slot is not in use: for walking over all.
+    @inlinable
     package func occupied(_ slot: UInt32) -> UnsafeMutablePointer<Element>? {
         generation(of: slot) & 1 == 1 ? unsafe self[slot] : nil
     }

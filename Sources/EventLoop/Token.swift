@@ -1,5 +1,6 @@
 /// What an epoll event carries: the kind of thing, its slot, and the slot's generation, so that an event for a
 /// descriptor that was closed and whose slot was used again is seen to be stale.
+@usableFromInline
 package struct Token: Equatable, Sendable {
     @usableFromInline package let rawValue: UInt64
 

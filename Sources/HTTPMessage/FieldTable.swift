@@ -2,15 +2,16 @@
 @usableFromInline
 package struct Field: BitwiseCopyable, Sendable {
     /// Where the line begins: the first byte of the name.
-    package var nameStart: UInt16
-    package var nameLength: UInt16
+    @usableFromInline package var nameStart: UInt16
+    @usableFromInline package var nameLength: UInt16
     /// Without the white space around it.
-    package var valueStart: UInt16
-    package var valueLength: UInt16
+    @usableFromInline package var valueStart: UInt16
+    @usableFromInline package var valueLength: UInt16
     /// Just past the line's CRLF: where the next line begins.
-    package var lineEnd: UInt16
-    package var id: FieldID
+    @usableFromInline package var lineEnd: UInt16
+    @usableFromInline package var id: FieldID
 
+    @inlinable
     package init(
         nameStart: Int, nameLength: Int, valueStart: Int, valueLength: Int, lineEnd: Int, id: FieldID
     ) {
@@ -24,21 +25,23 @@ package struct Field: BitwiseCopyable, Sendable {
 }
 
 /// The fields of the head parsed last: one table per worker, used again for each head.
-@safe
+@safe @usableFromInline
 package struct FieldTable: ~Copyable {
     /// Field lines of one head at most; `limits.headers` lies below.
-    package static let capacity = 256
+    @inlinable package static var capacity: Int { 256 }
 
-    private let fields: UnsafeMutablePointer<Field>
-    package private(set) var count = 0
+    @usableFromInline let fields: UnsafeMutablePointer<Field>
+    @usableFromInline package internal(set) var count = 0
 
     package init() { unsafe fields = .allocate(capacity: FieldTable.capacity) }
 
     deinit { unsafe fields.deallocate() }
 
+    @inlinable
     package mutating func removeAll() { count = 0 }
 
     /// - Returns: Whether there was room.
+    @inlinable
     package mutating func append(_ field: Field) -> Bool {
         guard count < FieldTable.capacity else { return false }
         unsafe fields[count] = field
@@ -49,6 +52,7 @@ package struct FieldTable: ~Copyable {
     /// The lines in a row, until the table changes.
     package var lines: UnsafeBufferPointer<Field> { unsafe UnsafeBufferPointer(start: fields, count: count) }
 
+    @inlinable
     package subscript(index: Int) -> Field {
         precondition(index >= 0 && index < count, "field \(index) of \(count)")
         return unsafe fields[index]
