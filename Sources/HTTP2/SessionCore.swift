@@ -145,6 +145,13 @@ struct SessionCore {
     /// RFC 9113 §8.1.1: a malformed message is a stream error.
     mutating func refuse(_ stream: Int32) {
         malformedCount &+= 1
+        if !isServer, let place = record(of: stream) {
+            records[place].isRefused = true
+            var event = SessionEvent(.reset, place, stream)
+            event.count = Int(NGHTTP2_PROTOCOL_ERROR.rawValue)
+            event.isMalformed = true
+            report(event)
+        }
         unsafe nghttp2_submit_rst_stream(
             library, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, NGHTTP2_PROTOCOL_ERROR.rawValue)
     }
@@ -166,7 +173,7 @@ struct SessionCore {
     // MARK: ends
 
     mutating func reportEnd(_ stream: Int32) {
-        guard let place = record(of: stream) else { return }
+        guard let place = record(of: stream), !records[place].isRefused else { return }
         report(SessionEvent(.end, place, stream))
     }
 
@@ -186,7 +193,7 @@ struct SessionCore {
             return
         }
         let isEnded = records[place].isEnded || outgoing.stream == stream && outgoing.isEnded
-        if isEnded && code == NGHTTP2_NO_ERROR.rawValue { return }
+        if isEnded && code == NGHTTP2_NO_ERROR.rawValue || records[place].isRefused { return }
         var event = SessionEvent(.reset, place, stream)
         event.count = Int(code)
         event.isUnsent = records[place].isUnsent

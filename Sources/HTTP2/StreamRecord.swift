@@ -20,6 +20,8 @@ struct StreamRecord: BitwiseCopyable {
     var isConnect = false
     /// Client role: the final head has come; the next one is the trailer section.
     var hasHead = false
+    /// Client role: the response was refused, and its user told so. The library may close the stream as one that ended well.
+    var isRefused = false
     /// Client role: the request was given up before it left.
     var isUnsent = false
     var urgency = StreamRecord.urgencyDefault

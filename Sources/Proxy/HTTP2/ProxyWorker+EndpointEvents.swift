@@ -216,6 +216,10 @@ extension ProxyWorker {
 
     /// There is no memory for what has come.
     private mutating func giveUp(_ stream: EndpointStreamPointer) {
+        if let session = unsafe session(of: stream) {
+            unsafe session.pointee.session.reset(stream.pointee.record, .internalError)
+            unsafe markEndpointSession(session.pointee.slot)
+        }
         unsafe stream.pointee.isReset = true
         unsafe continueReading(stream)
     }

@@ -364,7 +364,8 @@ extension ProxyWorker {
             unsafe session.pointee.pendingCount -= 1
         } else {
             // What the end of a body of known length is followed by comes or doesn't: nobody waits for it.
-            let isOver = unsafe handle.hasEnded(record) && (isDone || stream.pointee.hasEnded)
+            let isOver =
+                unsafe stream.pointee.isReset || handle.hasEnded(record) && (isDone || stream.pointee.hasEnded)
             if !isOver { handle.reset(record, .cancel) }
             // What came for nothing still counts for the connection's window.
             unsafe handle.consume(stream.pointee.inbox.count, of: stream.pointee.stream)
