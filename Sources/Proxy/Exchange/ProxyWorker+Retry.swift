@@ -32,7 +32,7 @@ extension ProxyWorker {
         let isStale = unsafe reason == .reset && wasReused && !exchange.pointee.needsFreshConnection
         if isStale {
             unsafe exchange.pointee.retry.wasStale = true
-        } else {
+        } else if unsafe !failure.mayGoToTheSame || hasAlternative(exchange, besides: number) {
             unsafe exchange.pointee.retry.tried.insert(number)
         }
         if reason == .reset { unsafe exchange.pointee.needsFreshConnection = true }
@@ -130,6 +130,14 @@ extension ProxyWorker {
             if unsafe hasUsable(pools + targets[index]) { return true }
         }
         return false
+    }
+
+    /// The same if one more endpoint were left out.
+    private mutating func hasAlternative(_ exchange: ExchangePointer, besides number: UInt32) -> Bool {
+        let tried = unsafe exchange.pointee.retry.tried
+        unsafe exchange.pointee.retry.tried.insert(number)
+        defer { unsafe exchange.pointee.retry.tried = tried }
+        return unsafe hasAlternative(exchange)
     }
 
     // MARK: the budget
@@ -282,7 +290,10 @@ extension ProxyWorker.AttemptFailure {
         }
     }
 
-    /// No byte of the request has left this host.
+    /// Without another endpoint the same one is asked again: it has refused this request, and not failed it.
+    var mayGoToTheSame: Bool { if case .refused = self { true } else { false } }
+
+    /// No endpoint has acted on the request.
     var sentNothing: Bool {
         switch self {
         case .connect, .unsent, .passedOver, .refused: true

@@ -174,9 +174,18 @@ extension ProxyWorker {
             }
             if hasTrailers { unsafe sendTrailers(stream, session) }
         }
-        // RFC 9113 §8.1: the rest of the request isn't wanted.
-        if unsafe !stream.pointee.hasEnded { handle.reset(record, .noError) }
+        // RFC 9113 §8.1: the rest of the request isn't wanted. The library drops what it hasn't written of a stream that is reset.
+        if unsafe !stream.pointee.hasEnded && writesAll(session) { handle.reset(record, .noError) }
         unsafe closeStream(client)
+    }
+
+    /// Writes the frames that wait.
+    ///
+    /// - Returns: Whether all of them are written.
+    private mutating func writesAll(_ session: SessionPointer) -> Bool {
+        guard unsafe !session.pointee.isBroken && holdFrames(session) else { return false }
+        unsafe session.pointee.session.produce(into: &session.pointee.frames)
+        return unsafe session.pointee.frames.room >= Session.frameBytesMax
     }
 
     private mutating func awaitWindow(_ client: ClientPointer) {
