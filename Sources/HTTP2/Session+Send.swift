@@ -102,6 +102,12 @@ extension Session {
                 var bytes: UnsafePointer<UInt8>?
                 let count = unsafe nghttp2_session_mem_send(library, &bytes)
                 guard count > 0 else { break }
+                // DATA that went before in the same call may have taken the room. That needs a stream that ends and makes way
+                // for another in one call: without the frame the connection is of no use.
+                guard unsafe count <= output.pointee.room else {
+                    unsafe nghttp2_session_terminate_session(library, NGHTTP2_INTERNAL_ERROR.rawValue)
+                    break
+                }
                 unsafe output.pointee.append(bytes!, count: count)
             }
             unsafe state.pointee.output = nil

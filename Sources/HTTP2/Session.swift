@@ -126,6 +126,18 @@ package struct Session: BitwiseCopyable {
         unsafe nghttp2_session_consume(core.pointee.library, stream, count)
     }
 
+    /// The connection's half of `consume`, for bytes that are kept for a stream.
+    package func consumeConnection(_ count: Int) {
+        guard count > 0 else { return }
+        unsafe nghttp2_session_consume_connection(core.pointee.library, count)
+    }
+
+    /// The stream's half of `consume`.
+    package func consumeStream(_ count: Int, of stream: Int32) {
+        guard count > 0 else { return }
+        unsafe nghttp2_session_consume_stream(core.pointee.library, stream, count)
+    }
+
     /// Whether the event's stream is still of interest: not let go of since.
     package func isCurrent(_ event: SessionEvent) -> Bool {
         let record = unsafe core.pointee.records[event.record]

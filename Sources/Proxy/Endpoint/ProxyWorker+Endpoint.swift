@@ -11,7 +11,10 @@ extension ProxyWorker {
         if readiness.isReadable { unsafe connection.pointee.isReadable = true }
         if readiness.isWritable { unsafe connection.pointee.isWritable = true }
         if readiness.isPeerClosed { unsafe connection.pointee.isPeerClosed = true }
-        if unsafe connection.pointee.exchange != Client.noExchange { unsafe bringToFront(connection) }
+        // Of a copy it is the number of a mirror.
+        if unsafe connection.pointee.exchange != Client.noExchange && connection.pointee.phase != .mirroring {
+            unsafe bringToFront(connection)
+        }
         switch unsafe connection.pointee.phase {
         case .idle:
             // FIN, RST or bytes that nobody asked for: none of it makes the connection usable.

@@ -18,7 +18,7 @@ extension ProxyWorker {
         unsafe poller.change(connection.pointee.descriptor, token(of: connection), interest)
     }
 
-    private func token(of connection: ConnectionPointer) -> Token {
+    func token(of connection: ConnectionPointer) -> Token {
         let slot = unsafe connection.pointee.slot
         return Token(kind: Kind.endpoint, slot: slot, generation: connections.generation(of: slot))
     }

@@ -76,8 +76,8 @@ struct EndpointSession: BitwiseCopyable {
     /// Whether one more stream may be begun, as far as the session knows.
     var hasRoom: Bool {
         guard !isShutDown && !isBroken && !isDeaf && !isDoubted && !isExclusive else { return false }
-        let countMax = state == .open ? min(streamCountMax, Int(session.peerStreamsMax)) : streamCountMax
-        return session.streamCount + pendingCount < countMax
+        // Before the peer's settings have come: what the library lets out until then, 100.
+        return session.streamCount + pendingCount < min(streamCountMax, Int(session.peerStreamsMax))
     }
 }
 

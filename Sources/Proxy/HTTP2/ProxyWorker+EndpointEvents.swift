@@ -20,10 +20,16 @@ extension ProxyWorker {
         if unsafe connection.pointee.isReadable { unsafe readSession(session, connection) }
     }
 
-    /// Reads what there is, as long as the peer takes what is written. Windows bound what that is: they open again when the turn
-    /// ends.
+    /// Reads what there is, as long as the peer takes what is written, up to its share of a turn: windows bound bodies alone.
     mutating func readSession(_ session: EndpointSessionPointer, _ connection: ConnectionPointer) {
+        var budget = WorkerLimits.bytesPerTurnMax
         while unsafe connection.pointee.isReadable && !session.pointee.isBroken {
+            if budget <= 0 {
+                // Watched anew, the socket says again that there is something.
+                unsafe poller.change(
+                    connection.pointee.descriptor, token(of: connection), connection.pointee.interest)
+                return
+            }
             // Answers pile up otherwise.
             guard unsafe !session.pointee.frames.isHeld || connection.pointee.isWritable else { return }
             guard unsafe buffers.fill(&connection.pointee.input) else {
@@ -34,6 +40,7 @@ extension ProxyWorker {
             switch unsafe receive(connection, connection.pointee.input.tail, room) {
             case .bytes(let count):
                 unsafe connection.pointee.input.end += count
+                budget -= count
                 if unsafe count < room && !connection.pointee.isPeerClosed { unsafe connection.pointee.isReadable = false }
                 unsafe receiveFrames(session, connection)
             case .wouldBlock: unsafe connection.pointee.isReadable = false
@@ -149,6 +156,8 @@ extension ProxyWorker {
         }
         unsafe beginStreams(session)
         unsafe unblockStreams(session)
+        // Servers say so before they go. A session that never has room would stay for its idle time, one for each request.
+        if unsafe session.pointee.session.peerStreamsMax == 0 { unsafe retire(session) }
         // It may take more streams than before.
         noteRoom(unsafe Int(session.pointee.endpoint))
     }
@@ -194,6 +203,14 @@ extension ProxyWorker {
     }
 
     private mutating func take(data event: SessionEvent, _ stream: EndpointStreamPointer) {
+        // The connection's window isn't for one to hold: others would wait for a client that doesn't read. What is kept for it is
+        // bounded by the stream's own.
+        if let session = unsafe session(of: stream) {
+            unsafe session.pointee.session.consumeConnection(event.count)
+            unsafe markEndpointSession(session.pointee.slot)
+        }
+        // What is missing by now must not look as if it weren't.
+        guard unsafe !stream.pointee.isReset else { return }
         if unsafe !stream.pointee.inbox.isHeld, unsafe !buffers.fill(&stream.pointee.inbox) {
             unsafe giveUp(stream)
             return
@@ -242,6 +259,8 @@ extension ProxyWorker {
         } else if event.isMalformed {
             unsafe fail(stream, .malformed(.malformedMessage))
         } else {
+            // The connection was no stale one: it has just brought this.
+            unsafe connections[stream.pointee.connection].pointee.isReused = false
             unsafe continueReading(stream)
         }
     }

@@ -23,12 +23,17 @@ extension ProxyWorker {
         case shortage
     }
 
-    /// The first of an endpoint's sessions that takes another stream: so few are kept busy, and the others become idle.
+    /// The first of an endpoint's sessions that takes another stream: so few are kept busy, and the others become idle. One that
+    /// was opened by the rules of an earlier site is nobody's but its opener's.
     func sessionWithRoom(_ number: UInt32) -> EndpointSessionPointer? {
+        let identity = unsafe endpoints[Int(number)].tlsIdentity
         var slot = unsafe endpoints[Int(number)].firstSession
         while slot != EndpointSession.none {
             let session = unsafe endpointSessions[slot]
-            if unsafe session.pointee.hasRoom && connections[session.pointee.connection].pointee.expiresAt > now {
+            let connection = unsafe connections[session.pointee.connection]
+            if unsafe session.pointee.hasRoom && connection.pointee.expiresAt > now
+                && connection.pointee.tlsIdentity == identity
+            {
                 return unsafe session
             }
             slot = unsafe session.pointee.next
@@ -240,6 +245,7 @@ extension ProxyWorker {
                 unsafe send(mirrors[connection.pointee.exchange], connection)
             } else {
                 let exchange = unsafe exchanges[connection.pointee.exchange]
+                unsafe bringToFront(connection)
                 unsafe exchange.pointee.trace.connectTime = now &- exchange.pointee.trace.connectBeganAt
                 unsafe sendRequest(exchange, connection)
             }
@@ -268,7 +274,10 @@ extension ProxyWorker {
             unsafe heir = unsafe connections[endpointStreams[session.pointee.first].pointee.connection]
         }
         let (phase, owner) = unsafe (heir?.pointee.phase ?? .idle, heir?.pointee.exchange ?? Client.noExchange)
-        if let heir = unsafe heir { unsafe closeEndpointStream(heir, isDone: true) }
+        if let heir = unsafe heir {
+            if phase != .mirroring { unsafe bringToFront(heir) }
+            unsafe closeEndpointStream(heir, isDone: true)
+        }
         while unsafe session.pointee.first != EndpointStream.none {
             unsafe fail(endpointStreams[session.pointee.first], .passedOver)
         }

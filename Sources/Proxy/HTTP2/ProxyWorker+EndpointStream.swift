@@ -46,7 +46,9 @@ extension ProxyWorker {
         connection.isCounted = false
         // A short read doesn't say that there is no more.
         connection.isPeerClosed = true
-        unsafe connection.isReused = session.pointee.state == .open && session.pointee.hasServed
+        // One that is in use can't be stale.
+        unsafe connection.isReused =
+            session.pointee.state == .open && session.pointee.hasServed && session.pointee.streamCount == 0
         guard let place = connections.insert(connection) else {
             endpointStreams.retire(slot)
             return nil
@@ -257,7 +259,7 @@ extension ProxyWorker {
             unsafe stream.pointee.inbox.consume(count)
             if unsafe stream.pointee.inbox.isEmpty { unsafe buffers.empty(&stream.pointee.inbox) }
             if let session = unsafe session(of: stream) {
-                unsafe session.pointee.session.consume(count, of: stream.pointee.stream)
+                unsafe session.pointee.session.consumeStream(count, of: stream.pointee.stream)
                 unsafe markEndpointSession(session.pointee.slot)
             }
             return .bytes(written)
@@ -367,8 +369,6 @@ extension ProxyWorker {
             let isOver =
                 unsafe stream.pointee.isReset || handle.hasEnded(record) && (isDone || stream.pointee.hasEnded)
             if !isOver { handle.reset(record, .cancel) }
-            // What came for nothing still counts for the connection's window.
-            unsafe handle.consume(stream.pointee.inbox.count, of: stream.pointee.stream)
             handle.release(record)
             if unsafe !isDone && !stream.pointee.hasEnded && !stream.pointee.isReset { unsafe doubt(session) }
         }

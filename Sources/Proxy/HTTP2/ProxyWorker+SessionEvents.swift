@@ -73,6 +73,8 @@ extension ProxyWorker {
 
     private mutating func receive(_ event: SessionEvent, _ stream: StreamPointer, _ client: ClientPointer) {
         if unsafe !stream.pointee.inbox.isHeld, unsafe !buffers.fill(&stream.pointee.inbox) {
+            // The connection's window goes on without it.
+            unsafe session(of: stream).pointee.session.consume(event.count, of: event.stream)
             unsafe clientBroke(client)
             return
         }
