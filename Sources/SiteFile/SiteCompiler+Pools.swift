@@ -35,7 +35,7 @@ extension SiteCompiler {
         if pool.endpointProtocol == .http2, case .http? = pool.health?.probe, !reader.has(PoolKeys.tls) {
             diagnostics.warning(
                 reader.mark(of: PoolKeys.health), "probes with `path` speak HTTP/1.1",
-                hint: "if the endpoints don't, write `health: {tcp: true}`")
+                hint: "if the endpoints don't, write `health: {grpc: SERVICE}` or `{tcp: true}`")
         }
     }
 

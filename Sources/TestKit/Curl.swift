@@ -41,9 +41,9 @@ package enum Curl {
         let start = clock.now
         let result = try Command.run(command, input: body, within: within + .seconds(5))
         let elapsed = clock.now - start
-        // The heads of interim responses stand first in the dump.
+        // The heads of interim responses stand first in the dump, trailers last.
         let heads = (try? String(contentsOfFile: directory.file("head"), encoding: .utf8)) ?? ""
-        let last = heads.components(separatedBy: "\r\n\r\n").last { !$0.isEmpty } ?? ""
+        let last = heads.components(separatedBy: "\r\n\r\n").last { $0.hasPrefix("HTTP/") } ?? ""
         let received = (try? Data(contentsOf: URL(fileURLWithPath: directory.file("body")))) ?? Data()
         return Response(
             head: HTTPHead(last), body: received, exitCode: result.exitCode, errors: result.errors, elapsed: elapsed)

@@ -65,7 +65,8 @@ struct ClientSessionTests {
         bench.receive([.head(1, ok, ends: false), .data(1, "bytes")])
         // No chunks: what follows is the tunnel's.
         #expect(bench.seen == ["1 head HTTP/1.1 200 OK||", "1 data bytes"])
-        #expect(!ClientBench().session.peerTakesExtendedConnect)
+        let other = ClientBench()
+        withExtendedLifetime(other) { #expect(!other.session.peerTakesExtendedConnect) }
     }
 
     @Test("interim heads, head, body and trailers come in the form of HTTP/1.1")
@@ -192,8 +193,10 @@ struct ClientSessionTests {
 
     @Test("the endpoint says how many streams it takes; nothing is pushed")
     func settings() throws {
-        #expect(ClientBench(settings: [(3, 7)]).session.peerStreamsMax == 7)
-        let own = try #require(ClientBench().frames.first { $0.kind == .settings && $0.flags == 0 })
+        let bench = ClientBench(settings: [(3, 7)])
+        // A session is a handle; its bench frees it.
+        withExtendedLifetime(bench) { #expect(bench.session.peerStreamsMax == 7) }
+        let own = try #require(bench.frames.first { $0.kind == .settings && $0.flags == 0 })
         let entries = stride(from: 0, to: own.payload.count, by: 6).map { [UInt8](own.payload[$0..<$0 + 6]) }
         #expect(entries.contains([0, 2, 0, 0, 0, 0]), "\(entries)")
     }

@@ -19,8 +19,9 @@ extension IntegrationTests {
                 let keys = "protocol: http2" + (pool.isEmpty ? "" : ", \(pool)")
                 let site = try lab.site(
                     SiteText.http(port, to: [endpoint.address], nodes: 1, pool: keys, route: route, top: top))
+                let nodes = site.nodeProcesses
                 try body("http://127.0.0.1:\(port)", endpoint, site)
-                #expect(site.nodeProcesses.count == 1, "a node has died: \(site.log)")
+                #expect(site.nodeProcesses == nodes, "a node has died: \(site.log)")
             }
         }
 
@@ -156,12 +157,20 @@ extension IntegrationTests {
             }
         }
 
-        @Test("an answer that comes before the whole request passes", arguments: versions)
-        func early(version: [String]) throws {
+        @Test("an answer that comes before the whole request passes")
+        func early() throws {
+            let body = Data(repeating: 0x61, count: 3_000_000)
             try withSite { url, _, site in
-                let answer = try Curl.request(
-                    "\(url)/early", fields: ["Expect:"], body: Data(repeating: 0x61, count: 3_000_000), arguments: version)
+                let answer = try Curl.request("\(url)/early", fields: ["Expect:"], body: body)
                 #expect(answer.status == 413 && answer.head["x-early"] == "1", "\(answer)")
+                // Not by curl: its release here takes RST_STREAM with NO_ERROR for a failure, where it says that the rest of the
+                // request isn't wanted (RFC 9113 §8.1).
+                let directory = try TemporaryDirectory()
+                try body.write(to: URL(fileURLWithPath: directory.file("body")))
+                let text = try Command.succeed(["nghttp", "-v", "-d", directory.file("body"), "\(url)/early"])
+                for part in [":status: 413", "x-early: 1", "recv RST_STREAM", "NO_ERROR(0x00)"] {
+                    #expect(text.contains(part), "\(text)")
+                }
                 #expect(try Curl.get("\(url)/echo").status == 200)
             }
         }
