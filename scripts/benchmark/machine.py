@@ -35,7 +35,8 @@ def facts(names):
     versions = {"wrk": _first_line("wrk", "-v"), "nginx": _first_line("nginx", "-v"),
                 "haproxy": _first_line("haproxy", "-v"), "h2o": _first_line("h2o", "--version")}
     if shutil.which("envoy"):
-        versions["envoy"] = _first_line("envoy", "--version")
+        # PATH  version: COMMIT/NUMBER/…
+        versions["envoy"] = "Envoy " + _first_line("envoy", "--version").rpartition("version: ")[2].split("/")[1]
     if "sluice" in names:
         versions["sluice"] = f"commit {_first_line('git', '-C', REPOSITORY, 'describe', '--always', '--dirty')}"
         if not (EXECUTABLES / "sluice").exists():
