@@ -59,7 +59,9 @@ struct PeakEWMATests {
         return Double(load.latency(at: tick << 20)) / 1e6
     }
 
-    @Test("of many answers one bad one says little, 60 ms of bad ones are believed, and good ones after them over a second")
+    @Test(
+        "of many answers one bad one says little, 60 ms of bad ones are believed, and good ones after them over a second"
+    )
     func frequent() {
         #expect((10...12).contains(latency(after: [200])))
         #expect(latency(after: Array(repeating: 200, count: 60)) > 185)

@@ -53,7 +53,8 @@ final class ClientBench {
             }
             let pseudo = Session.PseudoFields(
                 method: part(0, parsed.methodLength), isSecure: false,
-                authority: part(parsed.hostStart, parsed.hostLength), path: part(parsed.originStart, parsed.originLength),
+                authority: part(parsed.hostStart, parsed.hostLength),
+                path: part(parsed.originStart, parsed.originLength),
                 opensWebSocket: parsed.asksForWebSocket)
             return session.request(
                 pseudo, fields, bytes.baseAddress!, takesTrailers: parsed.facts.takesTrailers, endsStream: endsStream,

@@ -79,7 +79,8 @@ struct ClientSessionTests {
         ])
         #expect(
             bench.seen == [
-                "1 interim HTTP/1.1 103 Early Hints|link: x||", "1 head HTTP/1.1 200 OK|transfer-encoding: chunked||", "1 data hello",
+                "1 interim HTTP/1.1 103 Early Hints|link: x||", "1 head HTTP/1.1 200 OK|transfer-encoding: chunked||",
+                "1 data hello",
                 "1 trailers x-sum: 5|", "1 end",
             ])
     }
@@ -98,7 +99,8 @@ struct ClientSessionTests {
             [(":status", "200"), ("connection", "close")], [(":status", "200"), ("transfer-encoding", "chunked")],
             [(":status", "200"), ("X-Capital", "1")], [(":status", "200"), ("x-a", "b\r\nc: d")],
             [(":status", "200"), ("x-a", "b\0")], [(":status", "2x0")], [(":status", "101")], [("x-a", "b")],
-            [(":status", "200"), (":path", "/")], [(":status", "200"), (":status", "200")], [("x-a", "b"), (":status", "200")],
+            [(":status", "200"), (":path", "/")], [(":status", "200"), (":status", "200")],
+            [("x-a", "b"), (":status", "200")],
             [(":status", "200"), ("te", "trailers")],
         ])
     func malformed(fields: [(String, String)]) {

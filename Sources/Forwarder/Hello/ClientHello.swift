@@ -68,7 +68,8 @@ struct ClientHello: Equatable {
         var count = 0
         while !list.isAtEnd {
             count += 1
-            guard let name = list.vector(lengthBytes: 1, of: body), !name.isAtEnd, count <= ClientHello.protocolsMax else {
+            guard let name = list.vector(lengthBytes: 1, of: body), !name.isAtEnd, count <= ClientHello.protocolsMax
+            else {
                 return false
             }
         }

@@ -45,7 +45,8 @@ extension ProxyWorker {
             writeGRPCAnswer(status, id: AnswerID(id), retryAfter: 0)
         } else {
             unsafe writeAnswer(
-                status, id: AnswerID(id), closes: !persists, hasBody: head.method != .head, page: errorPage(for: status))
+                status, id: AnswerID(id), closes: !persists, hasBody: head.method != .head, page: errorPage(for: status)
+            )
         }
         if let log = unsafe site?.pointee.log { unsafe logUnrouted(client, head, status: status, id: id, log) }
         unsafe client.pointee.input.consume(head.length)

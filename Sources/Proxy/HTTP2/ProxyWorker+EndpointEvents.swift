@@ -41,7 +41,9 @@ extension ProxyWorker {
             case .bytes(let count):
                 unsafe connection.pointee.input.end += count
                 budget -= count
-                if unsafe count < room && !connection.pointee.isPeerClosed { unsafe connection.pointee.isReadable = false }
+                if unsafe count < room && !connection.pointee.isPeerClosed {
+                    unsafe connection.pointee.isReadable = false
+                }
                 unsafe receiveFrames(session, connection)
             case .wouldBlock: unsafe connection.pointee.isReadable = false
             case .endOfStream, .failed:
@@ -242,7 +244,9 @@ extension ProxyWorker {
     }
 
     /// The stream is gone, whoever reset it. A response that has come whole before is still good (RFC 9113 §8.1).
-    private mutating func wasReset(_ event: SessionEvent, _ stream: EndpointStreamPointer, _ session: EndpointSessionPointer) {
+    private mutating func wasReset(
+        _ event: SessionEvent, _ stream: EndpointStreamPointer, _ session: EndpointSessionPointer
+    ) {
         statistics.endpointHTTP2.resets &+= 1
         unsafe stream.pointee.isReset = true
         if unsafe stream.pointee.hasEnded {

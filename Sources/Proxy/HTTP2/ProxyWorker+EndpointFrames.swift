@@ -18,7 +18,9 @@ extension ProxyWorker {
         while index < endpointSessionsToFlush.count {
             let slot = endpointSessionsToFlush[index]
             index += 1
-            guard let session = unsafe endpointSessions.occupied(slot), unsafe session.pointee.isMarked else { continue }
+            guard let session = unsafe endpointSessions.occupied(slot), unsafe session.pointee.isMarked else {
+                continue
+            }
             unsafe session.pointee.isMarked = false
             unsafe flush(session)
             if unsafe !endpointEvents.pointee.isEmpty { takeEndpointEvents() }

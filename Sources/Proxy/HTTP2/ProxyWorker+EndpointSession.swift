@@ -93,7 +93,9 @@ extension ProxyWorker {
         }
         var connection = EndpointConnection(descriptor: descriptor, phase: .session, endpoint: number)
         let limits = unsafe pool.pointee.connections
-        if limits.lifetimeNanoseconds != .max { connection.expiresAt = expiry(afterLifetime: limits.lifetimeNanoseconds) }
+        if limits.lifetimeNanoseconds != .max {
+            connection.expiresAt = expiry(afterLifetime: limits.lifetimeNanoseconds)
+        }
         connection.tlsIdentity = unsafe pool.pointee.tlsIdentity
         connection.isWritable = isConnected
         guard let pointer = unsafe insert(connection) else {
@@ -151,7 +153,8 @@ extension ProxyWorker {
             unsafe connection.pointee.isWritable = true
             unsafe sessionConnected(session)
         case .handshake:
-            if unsafe connection.pointee.output.isHeld && connection.pointee.isWritable, unsafe !flushOutput(connection) {
+            if unsafe connection.pointee.output.isHeld && connection.pointee.isWritable, unsafe !flushOutput(connection)
+            {
                 unsafe sessionFailed(session, .connect(status: 502))
                 return
             }

@@ -38,7 +38,9 @@ extension ProxyWorker {
 
     /// - Returns: nil when there is no slot.
     mutating func makeStream(on session: EndpointSessionPointer) -> ConnectionPointer? {
-        guard let slot = unsafe endpointStreams.insert(EndpointStream(session: session.pointee.slot)) else { return nil }
+        guard let slot = unsafe endpointStreams.insert(EndpointStream(session: session.pointee.slot)) else {
+            return nil
+        }
         var connection = unsafe EndpointConnection(
             descriptor: -1, phase: .connecting, endpoint: session.pointee.endpoint)
         connection.stream = slot
@@ -158,7 +160,8 @@ extension ProxyWorker {
 
     /// Bytes of the request's body; as `Socket.send`: what the windows and the connection have no room for isn't taken.
     @inline(never)
-    mutating func sendOnStream(_ connection: ConnectionPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Transfer {
+    mutating func sendOnStream(_ connection: ConnectionPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Transfer
+    {
         let stream = unsafe endpointStreams[connection.pointee.stream]
         guard let session = unsafe session(of: stream), unsafe !session.pointee.isBroken && !stream.pointee.isReset,
             unsafe !session.pointee.session.isClosed(stream.pointee.record)
@@ -170,7 +173,8 @@ extension ProxyWorker {
 
     /// - Returns: Bytes taken.
     mutating func give(
-        _ stream: EndpointStreamPointer, _ session: EndpointSessionPointer, _ bytes: UnsafePointer<UInt8>?, _ count: Int,
+        _ stream: EndpointStreamPointer, _ session: EndpointSessionPointer, _ bytes: UnsafePointer<UInt8>?,
+        _ count: Int,
         ends: Bool, hasTrailers: Bool = false
     ) -> Int {
         unsafe markEndpointSession(session.pointee.slot)

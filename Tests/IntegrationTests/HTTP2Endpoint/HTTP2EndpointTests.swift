@@ -34,14 +34,16 @@ extension IntegrationTests {
                     -> Curl.Response
                 {
                     let answer = try Curl.request(
-                        url + path, method: method, fields: fields, body: body.map { Data($0.utf8) }, arguments: version)
+                        url + path, method: method, fields: fields, body: body.map { Data($0.utf8) }, arguments: version
+                    )
                     #expect(answer.exitCode == 0, "\(path): \(answer.errors)")
                     return answer
                 }
                 let get = try ask("/echo?a=b", nil, ["X-Test: 1", "Cookie: a=b", "TE: trailers"])
                 #expect(get.status == 200 && get.text.isEmpty, "\(get)")
                 let head = get.head["x-head"] ?? ""
-                for field in ["(':method', 'GET')", "(':scheme', 'http')", "(':path', '/echo?a=b')", "('x-test', '1')"] {
+                for field in ["(':method', 'GET')", "(':scheme', 'http')", "(':path', '/echo?a=b')", "('x-test', '1')"]
+                {
                     #expect(head.contains(field), "\(field) in \(head)")
                 }
                 #expect(head.contains("(':authority', '\(url.dropFirst(7))')") && !head.contains("'host'"), "\(head)")
@@ -91,7 +93,8 @@ extension IntegrationTests {
             }
         }
 
-        @Test("a request that the endpoint hasn't looked at is sent again, also a POST", arguments: ["refuse", "goaway"])
+        @Test(
+            "a request that the endpoint hasn't looked at is sent again, also a POST", arguments: ["refuse", "goaway"])
         func passedOver(how: String) throws {
             try withSite { url, _, site in
                 // A connection that has served before, as in the middle of the day.
@@ -195,7 +198,9 @@ extension IntegrationTests {
                 let port = UInt16(url.split(separator: ":").last!)!
                 let slow = try TCPSocket(connectingTo: port)
                 try slow.send("GET /large?3000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                for _ in 0..<20 { #expect(try Curl.request("\(url)/large?20000", arguments: version).body.count == 200_000) }
+                for _ in 0..<20 {
+                    #expect(try Curl.request("\(url)/large?20000", arguments: version).body.count == 200_000)
+                }
                 #expect(try sum("sluice_http2_streams", site) == 1)
                 // What it didn't read is not in this node's memory.
                 #expect(try site.metric("sluice_node_buffers") < 16)
@@ -212,7 +217,8 @@ extension IntegrationTests {
                 try slow.send("POST /stuck HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n")
                 try slow.send(String(repeating: "x", count: 40_000))
                 #expect(try Curl.get("\(url)/echo").status == 200)
-                let answer = try Curl.request("\(url)/echo", fields: ["Expect:"], body: Data(repeating: 0x61, count: 20_000))
+                let answer = try Curl.request(
+                    "\(url)/echo", fields: ["Expect:"], body: Data(repeating: 0x61, count: 20_000))
                 #expect(answer.body.count == 20_000)
             }
         }

@@ -58,7 +58,8 @@ extension IntegrationTests {
                     SiteText.http(port, to: ["127.0.0.1:\(endpoint)"], nodes: 1, pool: "protocol: http2"))
                 let options = client.isEmpty ? ["-m", "10"] : [client]
                 let text = try Command.succeed(
-                    ["h2load", "-n", "20000", "-c", "16"] + options + ["http://127.0.0.1:\(port)/"], within: .seconds(60))
+                    ["h2load", "-n", "20000", "-c", "16"] + options + ["http://127.0.0.1:\(port)/"],
+                    within: .seconds(60))
                 #expect(text.contains("20000 succeeded, 0 failed"), "\(text)")
                 #expect(text.contains("20000 2xx"), "\(text)")
                 #expect(try site.metric("sluice_http2_goaways_total") >= 150)
@@ -72,7 +73,9 @@ extension IntegrationTests {
                 let authority = try TestAuthority(in: directory)
                 let (both, first, one) = try nginx(requestsPerConnection: 1000, tls: authority)
                 let (old, second, two) = try nginx(requestsPerConnection: 1000, tls: authority, speaksHTTP2: false)
-                defer { withExtendedLifetime((one, two)) { for process in [first, second] { process.signal(SIGKILL) } } }
+                defer {
+                    withExtendedLifetime((one, two)) { for process in [first, second] { process.signal(SIGKILL) } }
+                }
                 let port = try Ports.unused()
                 let tls = "tls: {ca: \"\(authority.certificate)\", server_name: server.test}"
                 let site = try lab.site(
