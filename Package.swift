@@ -95,6 +95,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: common),
@@ -118,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop", "CNGHTTP2"],
             swiftSettings: common),
-        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop", "TestKit"], swiftSettings: common),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
         .testTarget(
@@ -144,13 +145,14 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "SiteFileTests", dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS", "Balancing"],
+            name: "SiteFileTests",
+            dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS", "Balancing", "TestKit"],
             exclude: ["Golden"],
             swiftSettings: common),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS", "Balancing",
+                "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS", "Balancing", "TestKit",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),

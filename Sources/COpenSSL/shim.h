@@ -53,15 +53,6 @@ static inline int copenssl_set_ocsp_response(SSL *ssl, const unsigned char *resp
     OPENSSL_free(copy);
     return 0;
 }
-/// The status of an OCSP response in DER (0: successful), -1 when it is none.
-static inline int copenssl_ocsp_status(const unsigned char *bytes, long length) {
-    const unsigned char *end = bytes;
-    OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &end, length);
-    if (!response) return -1;
-    int status = end == bytes + length ? OCSP_response_status(response) : -1;
-    OCSP_RESPONSE_free(response);
-    return status;
-}
 static inline int copenssl_set_host_name(SSL *ssl, const char *name) {
     return (int)SSL_set_tlsext_host_name(ssl, name);
 }

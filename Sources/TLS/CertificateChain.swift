@@ -106,9 +106,14 @@ package final class CertificateChain {
 
     /// Whether the bytes are an OCSP response that says something about a certificate (RFC 6960 §4.2.1).
     package static func isOCSPResponse(_ bytes: [UInt8]) -> Bool {
-        let status = unsafe copenssl_ocsp_status(bytes, bytes.count)
-        ERR_clear_error()
-        return status == 0
+        guard let message = OCSPMessage(bytes) else { return false }
+        return message.status == OCSP_RESPONSE_STATUS_SUCCESSFUL
+    }
+
+    /// When an OCSP response is out of date, in seconds since 1970; nil when it doesn't say, or is none.
+    package static func nextUpdate(ofOCSPResponse bytes: [UInt8]) -> Int64? {
+        guard let message = OCSPMessage(bytes) else { return nil }
+        return message.nextUpdate
     }
 
     /// Adds the certificates of a PEM file to those that are trusted.
@@ -166,7 +171,8 @@ package final class CertificateChain {
         }
     }
 
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
+    /// Since 1970; 0 for what is no time.
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
         var parts = unsafe tm()
         guard unsafe ASN1_TIME_to_tm(time, &parts) == 1 else {
             ERR_clear_error()

@@ -1,4 +1,5 @@
 import COpenSSL
+import EventLoop
 import Glibc
 
 /// What an `https` listener is set up with.
@@ -58,7 +59,8 @@ package final class TLSServerContext {
         let names = ServerNames(certificates)
         let table = try ServerTable(names, options)
         for certificate in certificates where !certificate.ocspResponse.isEmpty {
-            unsafe table.staples.append((certificate.leaf, certificate.ocspResponse))
+            let end = CertificateChain.nextUpdate(ofOCSPResponse: certificate.ocspResponse)
+            unsafe table.staples.append((certificate.leaf, certificate.ocspResponse, end ?? .max))
         }
         var made: [OpaquePointer] = unsafe []
         for group in names.groups {
@@ -167,8 +169,8 @@ final class ServerTable {
     /// By the numbers that `names` gives. The first one holds this table, and is not held by it.
     var contexts: [OpaquePointer] = unsafe []
 
-    /// Certificates, to be compared only, and their OCSP responses.
-    var staples: [(leaf: OpaquePointer, response: [UInt8])] = unsafe []
+    /// Certificates, to be compared only, and their OCSP responses, each good until a Unix time.
+    var staples: [(leaf: OpaquePointer, response: [UInt8], end: Int64)] = unsafe []
     /// -1: secrets are not logged.
     private let keyLog: CInt
 
@@ -210,11 +212,13 @@ final class ServerTable {
         unsafe _ = text.withUnsafeBufferPointer { unsafe write(of(table).keyLog, $0.baseAddress!, $0.count) }
     }
 
-    /// The client asks for the status of the certificate that it gets.
+    /// The client asks for the status of the certificate that it gets. One that has waited for a newer response for too long
+    /// is left out: clients take a response that is out of date for worse than none.
     func staple(_ handle: OpaquePointer?) -> CInt {
         let certificate = unsafe SSL_get_certificate(handle)
         for index in unsafe staples.indices {
             guard unsafe staples[index].leaf == certificate else { continue }
+            guard unsafe Clock.wallSeconds() < staples[index].end else { return SSL_TLSEXT_ERR_NOACK }
             let response = unsafe staples[index].response
             return unsafe copenssl_set_ocsp_response(handle, response, response.count) == 1
                 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK

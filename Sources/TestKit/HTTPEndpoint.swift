@@ -29,6 +29,12 @@ package struct EndpointAnswer: Sendable {
         return raw(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }
 
+    /// A response whose body is no text.
+    package static func response(_ body: Data, fields: [String] = []) -> EndpointAnswer {
+        let head = ["HTTP/1.1 200 OK", "Content-Length: \(body.count)"] + fields
+        return EndpointAnswer(bytes: Data((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body, closes: false)
+    }
+
     /// A chunked response, one chunk for each piece.
     package static func chunked(_ pieces: [String]) -> EndpointAnswer {
         let chunks = pieces.map { "\(String($0.utf8.count, radix: 16))\r\n\($0)\r\n" }.joined()

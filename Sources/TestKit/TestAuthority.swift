@@ -8,22 +8,28 @@ package struct TestAuthority: Sendable {
     /// The authority's certificate.
     package var certificate: String { directory.file("authority.pem") }
 
-    package init(in directory: TemporaryDirectory) throws {
+    /// - Parameter name: Its common name: two with the same name would be taken for one.
+    package init(in directory: TemporaryDirectory, name: String = "Test authority") throws {
         self.directory = directory
         try Command.succeed([
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-            "-subj", "/CN=Test authority", "-keyout", directory.file("authority.key"), "-out",
+            "-subj", "/CN=\(name)", "-keyout", directory.file("authority.key"), "-out",
             directory.file("authority.pem"),
         ])
     }
+
+    /// One whose `authority.pem` and `authority.key` are there already, issued by another.
+    package init(intermediateIn directory: TemporaryDirectory) { self.directory = directory }
 
     /// Makes `NAME.pem` and `NAME.key`.
     ///
     /// - Parameters:
     ///   - hosts: DNS names of the certificate, or IP addresses as `IP:127.0.0.1`; the first is its common name.
     ///   - subject: Instead of the common name, as in `/O=Shop/CN=client 7`.
+    ///   - extensions: As `openssl req -addext` takes them.
     package func issue(
-        _ name: String, for hosts: [String], _ kind: KeyKind = .ecdsa, days: Int = 30, subject: String? = nil
+        _ name: String, for hosts: [String], _ kind: KeyKind = .ecdsa, days: Int = 30, subject: String? = nil,
+        extensions: [String] = []
     ) throws {
         let key = kind == .ecdsa ? ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] : ["rsa:2048"]
         let names = hosts.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
@@ -33,6 +39,7 @@ package struct TestAuthority: Sendable {
         command += ["-keyout", directory.file("\(name).key"), "-out", directory.file("\(name).pem")]
         command += ["-addext", "basicConstraints=critical,CA:false"]
         if !hosts.isEmpty { command += ["-addext", "subjectAltName=\(names)"] }
+        command += extensions.flatMap { ["-addext", $0] }
         try Command.succeed(command)
     }
 
