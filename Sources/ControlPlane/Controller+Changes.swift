@@ -39,8 +39,10 @@ extension Controller {
     private func applyAlone(_ source: Source, author: Peer?, comment: String?) async throws -> AppliedChange {
         guard let previous = current else { throw ControlError.unavailable("the site is starting") }
         let number = previous.revision.number + 1
-        let (candidate, warnings) = try await compiledForChange(
+        let (compiled, warnings) = try await compiledForChange(
             source, number: number, author: author, comment: comment)
+        // Certificates that stay keep what is stapled for them; for new ones nobody waits.
+        let candidate = compiled.stapling(staples.responses)
         if let refusal = await deliver(candidate) {
             await restore(previous)
             logger.error("revision \(number) is not published: \(refusal)")
@@ -55,6 +57,7 @@ extension Controller {
         }
         current = candidate
         await remember(candidate.names)
+        await rememberStaples()
         logger.info(
             "revision \(number) published by \(author?.description ?? "the command line"), digest \(candidate.revision.digest)"
         )

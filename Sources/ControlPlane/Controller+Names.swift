@@ -53,17 +53,22 @@ extension Controller {
                 guard let current = controller.current, let addresses = controller.newAddresses() else { return }
                 let publication = try await controller.recompiled(
                     current.revision, resolver: RememberedNames(addresses))
-                controller.current = publication
-                for link in controller.links.values { link.send(.snapshot(publication.encoded)) }
-                controller.logger.info(
-                    "revision \(current.revision.number) published again with new addresses, digest \(Controller.text(ofDigest: publication.digest))"
-                )
+                controller.publishAgain(publication, with: "new addresses")
                 await controller.remember(publication.names)
-                controller.advance()
             }
         } catch {
             logger.warning("new addresses are not published yet: \(error)")
         }
+    }
+
+    /// Gives every node what the revision in force has become, without an operator's doing.
+    func publishAgain(_ publication: Publication, with what: String) {
+        current = publication
+        for link in links.values { link.send(.snapshot(publication.encoded)) }
+        logger.info(
+            "revision \(publication.revision.number) published again with \(what), digest \(Controller.text(ofDigest: publication.digest))"
+        )
+        advance()
     }
 
     /// The addresses of every name of the site; nil when they are those that nodes have.
@@ -113,16 +118,6 @@ extension Controller {
                 Sample("sluice_name_addresses", label, Double(known.addresses.count)),
                 Sample("sluice_name_failures_total", label, Double(known.failures)),
             ]
-        }
-    }
-}
-
-extension Controller {
-    func certificateDocuments() -> [CertificateDocument] {
-        (current?.snapshot.listeners ?? []).flatMap { listener in
-            (listener.tls?.certificates ?? []).map {
-                CertificateDocument(listener: listener.name, certificate: $0.name, expires: $0.notAfter)
-            }
         }
     }
 }

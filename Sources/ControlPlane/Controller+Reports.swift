@@ -105,13 +105,7 @@ extension Controller {
         }
         samples += EndpointCounts.latencySamples(figures.totals)
         samples += nameSamples()
-        for document in certificateDocuments() {
-            samples.append(
-                Sample(
-                    "sluice_tls_certificate_expiry_seconds",
-                    [.init("listener", document.listener), .init("certificate", document.certificate)],
-                    Double(document.expires)))
-        }
+        samples += certificateSamples()
         samples.append(Sample("sluice_control_revision", [], Double(current?.revision.number ?? 0)))
         if let process = ProcessFigures(pid: getpid()) {
             samples.append(Sample("process_cpu_seconds_total", [], process.cpuSeconds))

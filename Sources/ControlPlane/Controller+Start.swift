@@ -34,25 +34,29 @@ extension Controller {
         let isStored = source.text == newest?.text
         let number = (newest?.number ?? 0) + (isStored ? 0 : 1)
         let forgiving = ForgivingResolver(resolver, remembered: try await rememberedNames())
-        let (given, warnings) = try await Controller.compiled(
+        let (compiled, warnings) = try await Controller.compiled(
             source, number: number, author: author, comment: nil, resolver: forgiving)
         for warning in warnings { logger.warning("\(warning.description)") }
         members = Members(incarnation: try await store.nextIncarnation())
         try await restoreSettings()
         try await beginTicketRotation()
+        let given = await restoringStaples(of: compiled)
         isStarting = true
         defer { isStarting = false }
         let hasAdopted = adoptNodes()
         do {
-            guard hasAdopted, !isStored, let newest, let serving = try? await recompiled(newest, resolver: forgiving)
+            guard hasAdopted, !isStored, let newest, let stored = try? await recompiled(newest, resolver: forgiving)
             else {
                 current = given
                 try await setDesiredFromSettings(given, stored: newest)
                 try await waitUntilReady()
                 if !isStored { try await store.append(given.revision) }
                 await remember(given.names)
+                isStarting = false
+                tendStaples()
                 return readyLine()
             }
+            let serving = await restoringStaples(of: stored)
             current = serving
             try await setDesiredFromSettings(serving, stored: newest)
             try await waitUntilReady()
@@ -79,15 +83,19 @@ extension Controller {
         let revision = Revision(
             number: number, text: source.text, file: source.file, author: author, time: Date(), comment: comment,
             digest: Controller.text(ofDigest: digest))
-        return (Publication(revision: revision, snapshot: site.snapshot, names: site.names), site.warnings)
+        let publication = Publication(
+            revision: revision, snapshot: site.snapshot, names: site.names, staples: site.staples)
+        return (publication, site.warnings)
     }
 
-    /// A stored revision with the addresses that its names have now.
+    /// A stored revision with the addresses that its names have now, and the OCSP responses of now.
     func recompiled(_ revision: Revision, resolver: any EndpointResolver) async throws -> Publication {
         let stored = Source(text: revision.text, file: revision.file)
         let (publication, _) = try await Controller.compiled(
             stored, number: revision.number, author: revision.author, comment: revision.comment, resolver: resolver)
-        return Publication(revision: revision, snapshot: publication.snapshot, names: publication.names)
+        return Publication(
+            revision: revision, snapshot: publication.snapshot, names: publication.names, staples: publication.staples
+        ).stapling(staples.responses)
     }
 
     static func text(ofDigest digest: UInt64) -> String {

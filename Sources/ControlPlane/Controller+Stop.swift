@@ -13,6 +13,7 @@ extension Controller {
         isStoppedByOperator = true
         isStopping = true
         loadTask?.cancel()
+        stapleTimer?.cancel()
         wake()
         defer {
             isStopped = true

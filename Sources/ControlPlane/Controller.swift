@@ -17,12 +17,16 @@ package actor Controller: NodeLinkDelegate {
         /// What its names resolved to. When that changes, the revision is published again under its number, and nodes know it
         /// by another digest.
         let names: SiteNames
+        /// Certificates whose OCSP responses are fetched. The snapshot has those that are stapled; other ones make another
+        /// digest, too.
+        let staples: [FetchedStaple]
         let encoded: [UInt8]
         let digest: UInt64
 
-        init(revision: Revision, snapshot: Snapshot, names: SiteNames) {
+        init(revision: Revision, snapshot: Snapshot, names: SiteNames, staples: [FetchedStaple]) {
             self.snapshot = snapshot
             self.names = names
+            self.staples = staples
             encoded = snapshot.encoded()
             digest = Snapshot.digest(ofEncoded: encoded)
             self.revision = revision
@@ -47,6 +51,12 @@ package actor Controller: NodeLinkDelegate {
         package var scale: Duration = .seconds(10)
         /// Between two measurements of the nodes' load.
         package var load: Duration = .seconds(5)
+        /// Before an OCSP responder that failed is asked again, at first.
+        package var stapleRetry: Duration = .seconds(10)
+        /// For a fetched response to wait for others, so that nodes get them together: where nothing is stapled yet, and where
+        /// the one before is still good.
+        package var firstStaple: Duration = .seconds(1)
+        package var renewedStaple: Duration = .seconds(60)
 
         package init() {}
     }
@@ -54,6 +64,7 @@ package actor Controller: NodeLinkDelegate {
     let store: any RevisionStore
     let launcher: any NodeLauncher
     let resolver: any EndpointResolver
+    let responders: any OCSPAsking
     let timing: Timing
     let logger: Logger
     let startedAt = ContinuousClock.now
@@ -62,6 +73,7 @@ package actor Controller: NodeLinkDelegate {
     var current: Publication? {
         didSet {
             watchNames()
+            watchStaples(isNew: current?.revision.number != oldValue?.revision.number)
             adoptEndpoints()
             followLoad()
             if let current { notePublished(current, after: oldValue) }
@@ -70,6 +82,11 @@ package actor Controller: NodeLinkDelegate {
     var names = NameWatch()
     var nameWatches: [String: (interval: Duration, task: Task<Void, Never>)] = [:]
     let lookups = LookupThreads()
+    var staples: StapleWatch
+    /// Wakes up when a response is to be asked for, or ends.
+    var stapleTimer: Task<Void, Never>?
+    /// Brings what was fetched to the nodes.
+    var staplePublication: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     var ticketRotation: Task<Void, Never>?
     var members = Members(incarnation: 0)
     var processes: [String: any NodeProcess] = [:]
@@ -119,9 +136,11 @@ package actor Controller: NodeLinkDelegate {
 
     package init(
         store: any RevisionStore, launcher: any NodeLauncher, resolver: any EndpointResolver = SystemResolver(),
-        timing: Timing = Timing(), logger: Logger
+        responders: any OCSPAsking = OCSPClient(), timing: Timing = Timing(), logger: Logger
     ) {
         self.resolver = resolver
+        self.responders = responders
+        staples = StapleWatch(retry: timing.stapleRetry)
         self.store = store
         self.launcher = launcher
         self.timing = timing

@@ -47,7 +47,8 @@ extension SiteCompiler {
         if spoken == .https {
             let hint = "as in `tls: {certificates: [{chain: shop.pem, key: shop.key}]}`"
             if let node = reader.require(ListenerKeys.tls, hint: hint) {
-                listener.tls = compile(tls: SectionReader(node, TLSKeys.section, diagnostics))
+                listener.tls = compile(
+                    tls: SectionReader(node, TLSKeys.section, diagnostics), of: named.name)
             }
         } else if reader.has(ListenerKeys.tls) {
             diagnostics.error(

@@ -5,7 +5,7 @@ import TLS
 /// `tls` of a listener: its files are read and checked here, so that a node never meets a bad one.
 extension SiteCompiler {
     /// - Returns: nil after an error was reported.
-    func compile(tls reader: SectionReader) -> ListenerTLS? {
+    func compile(tls reader: SectionReader, of listener: String) -> ListenerTLS? {
         var tls = ListenerTLS(certificates: [])
         reader.read(TLSKeys.minimum, into: &tls.minimum)
         if let protocols = reader.read(TLSKeys.alpn) {
@@ -33,9 +33,13 @@ extension SiteCompiler {
         for node in nodes {
             let field = Field(key: TLSKeys.certificates.name, diagnostics: diagnostics)
             guard let map = Form<YAMLNode>.section(CertificateKeys.section).read(node, field) else { continue }
-            if let certificate = certificate(SectionReader(map, CertificateKeys.section, diagnostics), isServer: true) {
-                tls.certificates.append(certificate)
+            let entry = SectionReader(map, CertificateKeys.section, diagnostics)
+            guard let (certificate, question) = certificate(entry, isServer: true) else { continue }
+            if let question {
+                staples.append(
+                    FetchedStaple(listener: listener, certificate: tls.certificates.count, question: question))
             }
+            tls.certificates.append(certificate)
         }
         return tls.certificates.isEmpty ? nil : tls
     }
@@ -75,7 +79,7 @@ extension SiteCompiler {
             tls.verification = .authorities(bytes)
         }
         if let certificate = reader.open(EndpointTLSKeys.certificate) {
-            tls.certificate = self.certificate(certificate, isServer: false)
+            tls.certificate = self.certificate(certificate, isServer: false)?.certificate
         }
         let hasPath = pool.endpoints.contains { if case .unix = $0.address { true } else { false } }
         if isVerified && hasPath && !reader.has(EndpointTLSKeys.serverName) {
@@ -86,7 +90,10 @@ extension SiteCompiler {
         return tls
     }
 
-    private func certificate(_ reader: SectionReader, isServer: Bool) -> ServerCertificate? {
+    /// - Returns: nil after an error was reported; with what its responder is to be asked, for `ocsp: fetch`.
+    private func certificate(
+        _ reader: SectionReader, isServer: Bool
+    ) -> (certificate: ServerCertificate, question: OCSPQuestion?)? {
         let chain = contents(of: CertificateKeys.chain, reader)
         let key = contents(of: CertificateKeys.key, reader)
         guard let chain, let key else { return nil }
@@ -98,9 +105,12 @@ extension SiteCompiler {
                     hint: "issue it with a subject alternative name")
             }
             warn(of: read, chain)
-            return ServerCertificate(
-                name: chain.path, chain: chain.bytes, key: key.bytes, notAfter: read.notAfter,
-                ocspResponse: isServer ? ocspResponse(reader) : [])
+            var certificate = ServerCertificate(
+                name: chain.path, chain: chain.bytes, key: key.bytes, notAfter: read.notAfter)
+            guard isServer, let ocsp = reader[node: CertificateKeys.ocsp] else { return (certificate, nil) }
+            if ocsp.text == CertificateKeys.fetch { return (certificate, question(about: read, chain, ocsp)) }
+            certificate.ocspResponse = ocspResponse(reader)
+            return (certificate, nil)
         } catch {
             switch error {
             case .chain(let reason):
@@ -116,16 +126,6 @@ extension SiteCompiler {
             }
             return nil
         }
-    }
-
-    private func ocspResponse(_ reader: SectionReader) -> [UInt8] {
-        guard reader.has(CertificateKeys.ocsp), let file = contents(of: CertificateKeys.ocsp, reader) else { return [] }
-        if !CertificateChain.isOCSPResponse(file.bytes) {
-            diagnostics.error(
-                file.mark, "\(file.path.quoted) holds no OCSP response with an answer",
-                hint: "DER, as `openssl ocsp -respout` writes it")
-        }
-        return file.bytes
     }
 
     private func warn(of certificate: CertificateChain, _ file: ReadFile) {

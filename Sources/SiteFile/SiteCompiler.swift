@@ -19,6 +19,8 @@ final class SiteCompiler {
     var usedPools: Set<Int> = []
     /// Names among the endpoints, and how often they are to be resolved.
     var endpointNames: [String: Duration] = [:]
+    /// Certificates whose OCSP responses are to be fetched.
+    var staples: [FetchedStaple] = []
     /// Where each listening address stands.
     var listenAddresses: [IPEndpoint: YAMLNode.Mark] = [:]
     /// A route or listener names something that isn't there: what seems unused may be what it meant.

@@ -1,4 +1,5 @@
 package import Snapshot
+package import TLS
 
 /// The site file: YAML text in, a checked snapshot or every problem out.
 package struct SiteFile {
@@ -35,7 +36,8 @@ package struct SiteFile {
             let snapshot = compiler.compile(root, revision: revision)
             if diagnostics.errorCount == 0 {
                 return CompiledSite(
-                    snapshot: snapshot, warnings: diagnostics.inFileOrder, names: compiler.siteNames)
+                    snapshot: snapshot, warnings: diagnostics.inFileOrder, names: compiler.siteNames,
+                    staples: compiler.staples)
             }
         }
         throw ConfigurationError(diagnostics: diagnostics.inFileOrder)
@@ -78,4 +80,20 @@ package struct CompiledSite: Sendable {
     /// In file order.
     package let warnings: [Diagnostic]
     package let names: SiteNames
+    /// `ocsp: fetch`: the snapshot has no responses for these.
+    package let staples: [FetchedStaple]
+}
+
+/// A certificate of a listener whose OCSP response is to be fetched.
+package struct FetchedStaple: Equatable, Sendable {
+    package var listener: String
+    /// Its place among the listener's certificates.
+    package var certificate: Int
+    package var question: OCSPQuestion
+
+    package init(listener: String, certificate: Int, question: OCSPQuestion) {
+        self.listener = listener
+        self.certificate = certificate
+        self.question = question
+    }
 }

@@ -64,11 +64,17 @@ enum CertificateKeys {
         "key", .shaped("the path of a PEM file"), stands: "required",
         "The certificate's private key, without a passphrase. Nodes keep it in files that only their user can read.")
     static let ocsp = Key(
-        "ocsp", .shaped("the path of a file in DER"), stands: "none",
-        "An OCSP response for the certificate, which clients that ask for its status get. Apply the site again when the file has been renewed."
+        "ocsp", .shaped("fetch, or the path of a file in DER"), stands: "none",
+        "An OCSP response for the certificate, which clients that ask for its status get until its nextUpdate. `fetch`: the control plane asks the `http://` responder that the certificate names, when half of a response's time is over, at least every 12 h; `chain` must hold the issuer, which the response has to be signed by. A response that says anything but good isn't handed out. With a file: apply the site again when it has been renewed (a file named fetch is `./fetch`)."
     )
     static let section = Section(
         "listeners.NAME.tls.certificates[]", "", keys: [chain.declaration, key.declaration, ocsp.declaration])
+    /// Of a certificate that is shown to endpoints, which don't ask for its status.
+    static let clientSection = Section(
+        "pools.NAME.tls.certificate", "", keys: [chain.declaration, key.declaration])
+
+    /// The word that stands for a responder in place of a file.
+    static let fetch = "fetch"
 }
 
 extension Form where Value == TLSVersion {
@@ -96,7 +102,7 @@ enum EndpointTLSKeys {
         "server_name", .serverName, stands: "the endpoint's IP address, and no name is asked for",
         "What the endpoints' certificates must name; it is asked for (SNI).")
     static let certificate = Key(
-        "certificate", .section(CertificateKeys.section), stands: "none",
+        "certificate", .section(CertificateKeys.clientSection), stands: "none",
         "Shown to endpoints that ask for a certificate, as in `{chain: client.pem, key: client.key}`.")
     static let verify = Key(
         "verify", .word([("full", true), ("none", false)]), default: true,

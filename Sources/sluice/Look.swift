@@ -34,8 +34,20 @@ struct Status: AsyncParsableCommand {
             let date = Date(timeIntervalSince1970: Double(certificate.expires)).formatted(.iso8601)
             Output.line(
                 "certificate \(certificate.certificate) of \(certificate.listener): "
-                    + (days < 0 ? "expired on \(date)" : "expires on \(date), in \(days) days"))
+                    + (days < 0 ? "expired on \(date)" : "expires on \(date), in \(days) days")
+                    + (certificate.ocsp.map(readable) ?? ""))
         }
+    }
+}
+
+/// `; OCSP response good until 2026-12-05T12:00:00Z (no answer within 10 s)`.
+private func readable(_ ocsp: OCSPDocument) -> String {
+    let failure = ocsp.failure.map { " (\($0))" } ?? ""
+    switch (ocsp.status, ocsp.nextUpdate) {
+    case ("good", let end?):
+        return "; OCSP response good until \(Date(timeIntervalSince1970: Double(end)).formatted(.iso8601))\(failure)"
+    case ("revoked", _): return "; revoked, says its OCSP responder\(failure)"
+    default: return "; no OCSP response\(failure)"
     }
 }
 

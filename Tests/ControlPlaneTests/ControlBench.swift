@@ -28,7 +28,10 @@ final class ControlBench: Sendable {
     private let links: NodeLinkServer
 
     /// - Parameter former: The control plane whose state and nodes this one takes over.
-    init(after former: ControlBench? = nil, resolver: any EndpointResolver = SystemResolver()) async throws {
+    init(
+        after former: ControlBench? = nil, resolver: any EndpointResolver = SystemResolver(),
+        responders: any OCSPAsking = OCSPClient()
+    ) async throws {
         directory = try former?.directory ?? TestDirectory()
         let state = try StateDirectory(root: directory.root)
         try state.prepare()
@@ -39,8 +42,11 @@ final class ControlBench: Sendable {
         var timing = Controller.Timing()
         timing.report = .milliseconds(200)
         timing.apply = .seconds(5)
+        timing.stapleRetry = .seconds(1)
+        timing.firstStaple = .milliseconds(50)
+        timing.renewedStaple = .milliseconds(50)
         let controller = Controller(
-            store: store, launcher: nodes, resolver: resolver, timing: timing, logger: logger)
+            store: store, launcher: nodes, resolver: resolver, responders: responders, timing: timing, logger: logger)
         self.controller = controller
         links = try await NodeLinkServer(path: state.linkSocket, delegate: controller, logger: logger)
         let server = APIServer(

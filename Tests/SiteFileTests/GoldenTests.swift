@@ -17,6 +17,8 @@ struct GoldenTests {
         let path = "\(GoldenTests.folder)/\(name)"
         let content = try String(contentsOfFile: path, encoding: .utf8)
         let divider = try #require(content.range(of: GoldenTests.divider), "\(name) has no divider")
+        // Files that the site files name are found from the repository's root, wherever the tests were started.
+        _ = FileManager.default.changeCurrentDirectoryPath(repositoryPath(""))
         let (text, expected) = (String(content[..<divider.lowerBound]), content[divider.upperBound...])
         let found = diagnostics(of: text).map { $0.description + "\n" }.joined()
         if ProcessInfo.processInfo.environment["SLUICE_UPDATE_GOLDEN"] == "1" {

@@ -25,7 +25,14 @@ enum APISchema {
             "site": string, "revision": integer, "digest": string, "uptime_seconds": integer, "version": string,
             "nodes": object(["up": integer, "total": integer]), "control": object(["pid": integer]),
             "names": list(reference("Name")),
-            "certificates": list(object(["listener": string, "certificate": string, "expires": integer])),
+            "certificates": list(
+                object(
+                    [
+                        "listener": string, "certificate": string, "expires": integer,
+                        "ocsp": object(
+                            ["status": oneOf(["good", "revoked", "none"]), "next_update": integer, "failure": string],
+                            optional: ["next_update", "failure"]),
+                    ], optional: ["ocsp"])),
         ]),
         "Name": object(["name": string, "addresses": list(string), "failure": string], optional: ["failure"]),
         "Nodes": object([

@@ -27,6 +27,17 @@ package struct CertificateDocument: Codable, Equatable, Sendable {
     package var certificate: String
     /// Unix time.
     package var expires: Int64
+    /// What is stapled, where the response is fetched; absent otherwise.
+    package var ocsp: OCSPDocument?
+}
+
+package struct OCSPDocument: Codable, Equatable, Sendable {
+    /// `good`: a response is stapled. `revoked`: the responder says so, and nothing is stapled. `none`: there is no response.
+    package var status: String
+    /// When the stapled response is over, Unix time; absent when nothing is stapled.
+    package var nextUpdate: Int64?
+    /// Why the last try to fetch one gave nothing; absent when it did.
+    package var failure: String?
 }
 
 package struct NameDocument: Codable, Equatable, Sendable {

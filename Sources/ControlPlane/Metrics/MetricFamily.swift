@@ -36,6 +36,16 @@ struct MetricFamily: Sendable {
         .init(
             "sluice_tls_certificate_expiry_seconds", .gauge,
             "When the certificate of a listener expires, Unix time."),
+        .init(
+            "sluice_certificate_ocsp_next_update_seconds", .gauge,
+            "When the OCSP response that was fetched for the certificate is over, Unix time; 0 when there is none to staple."
+        ),
+        .init(
+            "sluice_certificate_ocsp_failures_total", .counter,
+            "Questions to the certificate's OCSP responder that gave no response that counts."),
+        .init(
+            "sluice_certificate_ocsp_revoked", .gauge,
+            "1 when the newest OCSP response says that the certificate is revoked (nothing is stapled then), else 0."),
         .init("sluice_endpoint_tls_failures_total", .counter, "TLS handshakes with the endpoint that failed."),
         .init(
             "sluice_probes_total", .counter,

@@ -63,6 +63,8 @@ package enum SettingKey: String, Sendable {
     case drainedEndpoints
     /// What the names of the site last resolved to: a name and its addresses on each line.
     case names
+    /// OCSP responses that were fetched: the request and the response, in Base64, on each line.
+    case staples
     case incarnation
     /// When they were rotated last, Unix time, and the keys, in hexadecimal.
     case ticketKeys
