@@ -173,7 +173,19 @@ struct StapleWatchTests {
         #expect(watch.certificates.count == 3)
     }
 
-    @Test("a few responders are asked at a time, the longest due first", arguments: [-1, 0, 1])
+    @Test("the longest due are asked first")
+    func order() {
+        let max = UInt8(StapleWatch.askedMax)
+        var watch = watch(Array(1...max + 3))
+        watch.adopt(StapleWatchTests.staples(Array(1...2 * max)), isNew: true, now: 1005)
+        let first = watch.begin(now: 1010)
+        #expect(first.allSatisfy { (watch.certificates[$0]?.askAt ?? 0) == 1000 })
+        for question in first { _ = watch.answered(question, response(at: 1000, end: 9000), now: 1010) }
+        let second = watch.begin(now: 1010).compactMap { watch.certificates[$0]?.askAt }
+        #expect(second == [1000, 1000, 1000] + Array(repeating: 1005, count: Int(max) - 3))
+    }
+
+    @Test("a few responders are asked at a time", arguments: [-1, 0, 1])
     func bound(more: Int) {
         let count = StapleWatch.askedMax + more
         var watch = watch((1...UInt8(count)).map { $0 })

@@ -112,10 +112,17 @@ struct StapleWatch: Sendable {
     mutating func begin(now: Int64) -> [OCSPQuestion] {
         let room = StapleWatch.askedMax - asked
         guard room > 0 else { return [] }
-        let due = certificates.filter { !$0.value.isAsked && $0.value.askAt <= now }
-            .sorted { $0.value.askAt < $1.value.askAt }.prefix(room).map(\.key)
-        for question in due { certificates[question]?.isAsked = true }
-        return due
+        // A few of perhaps thousands, and with each answer anew: no need to sort them all.
+        var due: [(askAt: Int64, question: OCSPQuestion)] = []
+        for (question, known) in certificates where !known.isAsked && known.askAt <= now {
+            if due.count == room {
+                guard known.askAt < due[room - 1].askAt else { continue }
+                due.removeLast()
+            }
+            due.insert((known.askAt, question), at: due.firstIndex { $0.askAt > known.askAt } ?? due.count)
+        }
+        for (_, question) in due { certificates[question]?.isAsked = true }
+        return due.map(\.question)
     }
 
     /// Responders that haven't answered yet.
@@ -124,9 +131,13 @@ struct StapleWatch: Sendable {
     /// When `expire` or `begin` has something to do; nil: not before an answer.
     var next: Int64? {
         let hasRoom = asked < StapleWatch.askedMax
-        return certificates.values.flatMap { known in
-            [known.response?.end, hasRoom && !known.isAsked ? known.askAt : nil].compactMap { $0 }
-        }.min()
+        var next: Int64?
+        for known in certificates.values {
+            let askAt = hasRoom && !known.isAsked ? known.askAt : .max
+            let first = min(known.response?.end ?? .max, askAt)
+            if first < next ?? .max { next = first }
+        }
+        return next
     }
 
     // MARK: answers
