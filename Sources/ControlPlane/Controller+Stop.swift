@@ -63,7 +63,10 @@ extension Controller {
     /// Reads the site file again: as `apply`, but what goes wrong is logged.
     package func reload(_ source: Source) async {
         guard source.text != current?.revision.text else {
-            logger.info("\(source.file) is unchanged: nothing to do")
+            let failed = staples.certificates.values.count { $0.failure != nil }
+            let rest = failed == 0 ? "" : "; what failed at OCSP responders (\(failed)) is asked again"
+            logger.info("\(source.file) is unchanged: nothing to do\(rest)")
+            watchStaples(isNew: true)
             return
         }
         do {

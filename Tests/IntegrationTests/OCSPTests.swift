@@ -119,8 +119,10 @@ extension IntegrationTests {
             }
         }
 
-        @Test("apply asks at once; a control plane that is started again while the responder is down goes on stapling")
-        func restart() throws {
+        @Test(
+            "apply and SIGHUP ask at once; a control plane that is started again while the responder is down goes on stapling",
+            arguments: ["apply", "SIGHUP"])
+        func restart(means: String) throws {
             try Lab.run { lab in
                 let app = try lab.http("app")
                 let stapling = try Stapling(lab, endpoint: app.address)
@@ -128,8 +130,13 @@ extension IntegrationTests {
                 try Eventually.holds("the failure to be shown") { try stapling.ocsp?["failure"]?.text != nil }
                 var responder = try stapling.records.responder(port: stapling.responderPort)
                 defer { responder.signal(SIGKILL) }
-                try stapling.rewrite(endpoint: app.address, comment: "# again")
-                #expect(try stapling.site.command.run(["apply", stapling.site.file]).exitCode == 0)
+                if means == "apply" {
+                    try stapling.rewrite(endpoint: app.address, comment: "# again")
+                    try stapling.site.command.succeed(["apply", stapling.site.file])
+                } else {
+                    stapling.site.signal(SIGHUP)
+                }
+                // By itself it would ask after 10 s at the earliest.
                 try stapling.expectStapled(true, within: .seconds(8))
                 responder.signal(SIGKILL)
                 _ = try responder.waitForExit(within: .seconds(5))
