@@ -76,14 +76,15 @@ package struct PoolBalancer {
         }
     }
 
-    /// Whether there is an endpoint to pick that isn't suspected.
+    /// Whether there is an endpoint to pick that is up and isn't suspected. In a panic those that are down are picked too, but
+    /// whoever has another pool is better off there.
     package mutating func hasUsable(
         _ loads: UnsafeMutablePointer<EndpointLoad>, now: UInt64, random: inout RandomSource
     ) -> Bool {
         if now >= refreshAt { unsafe refresh(loads, now: now, random: &random) }
         for place in 0..<candidates.count {
             let standing = unsafe loads[Int(candidates[place].number)].standing
-            if !standing.isAvoided && !standing.contains(.excluded) { return true }
+            if standing.contains(.up) && !standing.isAvoided && !standing.contains(.excluded) { return true }
         }
         return false
     }

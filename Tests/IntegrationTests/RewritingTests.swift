@@ -33,6 +33,10 @@ extension IntegrationTests {
         func split() throws {
             try Lab.run { lab in
                 let a = try lab.http("a"), b = try lab.http("b")
+                // Serves, whatever its probes say.
+                let down = try lab.http("down") {
+                    $0.head.target == "/" ? .response(status: "503 Service Unavailable") : .response("down")
+                }
                 let (port, unused) = (try Ports.unused(), try Ports.unused())
                 let site = try lab.site(
                     """
@@ -42,10 +46,12 @@ extension IntegrationTests {
                     routes:
                       - {name: split, match: {path: /split}, to: [{pool: a, weight: 3}, {pool: b, weight: 1}]}
                       - {name: failing, match: {path: /failing}, to: [{pool: gone, weight: 99}, {pool: b, weight: 1}]}
+                      - {name: down, match: {path: /down}, to: [{pool: down, weight: 65535}, {pool: b, weight: 1}]}
                     pools:
                       a: {endpoints: ["\(a.address)"]}
                       b: {endpoints: ["\(b.address)"]}
                       gone: {endpoints: ["127.0.0.1:\(unused)"]}
+                      down: {endpoints: ["\(down.address)"], health: {path: /, interval: 100ms}}
                     """)
                 let client = try HTTPConnection(to: port)
                 let count = 400
@@ -55,6 +61,9 @@ extension IntegrationTests {
                 #expect((14...186).contains(b.requests.count))
                 // Nothing listens for the first pool: the other answers, at once.
                 for _ in 0..<20 { #expect(try client.request("/failing").text == "b") }
+                // Below the panic threshold the first pool has candidates, but none that is up.
+                try Eventually.holds("probes have found out") { try site.command.succeed(["pools"]).contains("down") }
+                for _ in 0..<20 { #expect(try client.request("/down").text == "b") }
                 // A drained endpoint takes nothing.
                 _ = try site.command.succeed(["drain", "b/\(b.address)"])
                 try Eventually.holds("the drain of b to be applied") {

@@ -70,7 +70,7 @@ extension ProxyWorker {
         }
     }
 
-    /// Whether a pool has an endpoint that isn't suspected.
+    /// Whether a pool has an endpoint that is up and isn't suspected.
     mutating func hasUsable(_ pool: UnsafeMutablePointer<PoolState>) -> Bool {
         unsafe pool.pointee.balancer.hasUsable(loads, now: now, random: &random)
     }
