@@ -16,8 +16,10 @@ struct WaitingConnection: BitwiseCopyable {
     var position: UInt32 = 0
     /// Generation of the node table that `position` counts in.
     var tableGeneration: UInt32 = 0
-    /// Endpoints tried.
+    /// Endpoints of `pool` tried.
     var attempts: UInt32 = 0
+    /// Pools before `pool` whose endpoints were all tried.
+    var poolsLeft: UInt32 = 0
     var client: IPEndpoint
     /// The address of the listener.
     var local: IPEndpoint

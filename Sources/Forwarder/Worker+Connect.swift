@@ -11,21 +11,23 @@ extension ForwarderWorker {
     mutating func relayToEndpoint(_ waiting: WaitingConnection, opening: Buffer) {
         var waiting = waiting
         var opening = opening
-        while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
-            waiting.attempts += 1
-            guard let (slot, address) = endpoints.pick(pool: waiting.pool, client: waiting.client, now: now) else {
-                break
+        repeat {
+            while Int(waiting.attempts) < endpoints.endpointCount(inPool: waiting.pool) {
+                waiting.attempts += 1
+                guard let (slot, address) = endpoints.pick(pool: waiting.pool, client: waiting.client, now: now) else {
+                    break
+                }
+                switch startRelay(waiting, opening, to: address, .endpoint(slot)) {
+                case .started: return
+                case .targetFailed: continue
+                case .noResources:
+                    statistics.refusals.resources += 1
+                    buffers.empty(&opening)
+                    drop(waiting)
+                    return
+                }
             }
-            switch startRelay(waiting, opening, to: address, .endpoint(slot)) {
-            case .started: return
-            case .targetFailed: continue
-            case .noResources:
-                statistics.refusals.resources += 1
-                buffers.empty(&opening)
-                drop(waiting)
-                return
-            }
-        }
+        } while leavesPool(&waiting, opening)
         statistics.refusals.noEndpoint += 1
         buffers.empty(&opening)
         drop(waiting)

@@ -137,6 +137,22 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a pool whose endpoints refuse gives its client to the route's other pool, before probes know of it")
+        func otherPool() throws {
+            let routes = """
+                  - {name: both, listeners: pt, match: {host: shop.example}, to: [{pool: shop, weight: 65535}, {pool: blog, weight: 1}]}
+                """
+            try withSite(routes: routes) { _, setup in
+                #expect(try setup.get("shop.example").text == "shop")
+                setup.shop.kill()
+                #expect(try setup.get("shop.example", ["--insecure"]).text == "blog")
+                setup.blog.kill()
+                // Neither is asked again and again.
+                let refused = try setup.get("shop.example", ["--insecure"])
+                #expect(refused.exitCode == 35 || refused.exitCode == 56, "\(refused)")
+            }
+        }
+
         @Test("a hello in records of one byte, sent byte by byte; a body of 8 MiB after it")
         func fragments() throws {
             try withSite { _, setup in

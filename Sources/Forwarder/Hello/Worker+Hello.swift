@@ -96,8 +96,9 @@ extension ForwarderWorker {
     }
 
     private mutating func placeByHello(_ hello: inout HelloConnection) {
-        let answer = answer(to: hello)
-        guard let answer, let places = hellosByListener[Int(hello.origin.listener)] else {
+        guard let answer = answer(to: hello.buffer, hello.records, at: hello.origin.listener),
+            let places = hellosByListener[Int(hello.origin.listener)]
+        else {
             refuse(&hello, .malformed)
             return
         }
@@ -120,14 +121,37 @@ extension ForwarderWorker {
         return HelloPlaces.choose(place, usable, &random)
     }
 
+    /// A pool whose endpoints were all tried in vain gives its client to another one of the route that has a usable endpoint.
+    /// The endpoints have heard nothing, and all that the client has said is still here.
+    ///
+    /// - Parameter opening: Empty for a client that wasn't placed by its hello.
+    /// - Returns: Whether there is one.
+    mutating func leavesPool(_ waiting: inout WaitingConnection, _ opening: Buffer) -> Bool {
+        var records = HelloRecords()
+        guard !opening.isEmpty, let places = hellosByListener[Int(waiting.listener)],
+            records.advance(unsafe Span(_unsafeStart: opening.bytes, count: opening.count)) == .complete,
+            case .route(let route) = answer(to: opening, records, at: waiting.listener)
+        else { return false }
+        let place = places.places[route]
+        // A pool that recovers while others fail may get it back: as often as there are others.
+        guard Int(waiting.poolsLeft) + 1 < place.pools.count else { return false }
+        var usable: [Bool] = []
+        for pool in place.pools { usable.append(pool != waiting.pool && endpoints.hasUsable(pool: pool, now: now)) }
+        guard usable.contains(true) else { return false }
+        waiting.pool = HelloPlaces.choose(place, usable, &random)
+        waiting.poolsLeft += 1
+        waiting.attempts = 0
+        return true
+    }
+
     /// - Returns: nil for a message that contradicts itself.
-    private func answer(to hello: borrowing HelloConnection) -> HelloTable.Answer? {
-        guard let places = hellosByListener[Int(hello.origin.listener)] else { return nil }
-        let received = unsafe Span(_unsafeStart: UnsafePointer(hello.buffer.bytes), count: hello.buffer.count)
-        let count = hello.records.messageCount
-        var message = unsafe hello.buffer.bytes + HelloRecords.recordHeadBytes
-        if !hello.records.isInOneRecord {
-            unsafe hello.records.gather(received, into: scratch)
+    private func answer(to hello: Buffer, _ records: HelloRecords, at listener: Int32) -> HelloTable.Answer? {
+        guard let places = hellosByListener[Int(listener)] else { return nil }
+        let received = unsafe Span(_unsafeStart: UnsafePointer(hello.bytes), count: hello.count)
+        let count = records.messageCount
+        var message = unsafe hello.bytes + HelloRecords.recordHeadBytes
+        if !records.isInOneRecord {
+            unsafe records.gather(received, into: scratch)
             unsafe message = unsafe scratch
         }
         let start = unsafe UnsafePointer(message + HelloRecords.headBytes)
