@@ -4,8 +4,11 @@ import HTTPMessage
 ///
 ///     size ──LF──▶ data ──▶ dataEnd ──LF──▶ size … ──size 0──▶ trailer ──empty line──▶ ended
 package struct ChunkedDecoder: BitwiseCopyable, Sendable {
-    /// Chunk size line (with extensions) or trailer section at most, each.
+    /// A chunk size line at most, with its extensions.
     package static let lineBytesMax = 4096
+    /// The trailer section at most, with the empty line behind it. What gRPC says of an error stands there, and its libraries
+    /// take 8 to 16 KiB.
+    package static let trailerBytesMax = 16_384
     /// Hex digits of a chunk size at most: below 2^60 bytes.
     private static let sizeDigitsMax = 15
 
@@ -18,6 +21,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     private var state: State = .size
     private var remaining: UInt64 = 0
     private var digits = 0
+    /// Of the line, or of the trailer section, under way.
     private var lineBytes = 0
     private var trailerName = TrailerName()
 
@@ -101,7 +105,9 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     /// - Returns: Whether it may stand there.
     private mutating func take(_ byte: UInt8) -> Bool {
         lineBytes += 1
-        guard lineBytes <= ChunkedDecoder.lineBytesMax else { return false }
+        guard lineBytes <= (isInTrailers ? ChunkedDecoder.trailerBytesMax : ChunkedDecoder.lineBytesMax) else {
+            return false
+        }
         switch state {
         case .size:
             if let digit = hexDigit(byte) {

@@ -111,7 +111,7 @@ struct ChunkedDecoderTests {
 
     @Test("the trailer section has its limit, all lines together")
     func trailerSection() {
-        let most = ChunkedDecoder.lineBytesMax
+        let most = ChunkedDecoder.trailerBytesMax
         func section(_ count: Int) -> String {
             "A: b\r\nC: " + String(repeating: "x", count: count - 13) + "\r\n\r\n"
         }

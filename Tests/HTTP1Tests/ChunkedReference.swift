@@ -111,7 +111,7 @@ struct ChunkedRun: Equatable {
         let start = rest.startIndex
         while true {
             guard let line = nextLine() else { return run(.unfinished) }
-            guard rest.startIndex - start <= ChunkedDecoder.lineBytesMax else { return run(.malformed) }
+            guard rest.startIndex - start <= ChunkedDecoder.trailerBytesMax else { return run(.malformed) }
             if line.isEmpty { return run(.ended) }
             let name = line.prefix { $0 != 58 }
             let folded = String(octets: name.map(HTTPSyntax.foldedName))

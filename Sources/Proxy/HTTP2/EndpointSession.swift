@@ -73,6 +73,10 @@ struct EndpointSession: BitwiseCopyable {
         idleNanoseconds = limits.idleNanoseconds
     }
 
+    /// What has failed a request that the endpoint hasn't looked at. A connection that comes to its end was of use before; one
+    /// that is ended without a single stream was none, and so may be the next: that is the endpoint's doing.
+    var failureOfPassedOver: ProxyWorker.AttemptFailure { lastStream == 0 ? .refused : .passedOver }
+
     /// Whether one more stream may be begun, as far as the session knows.
     var hasRoom: Bool {
         guard !isShutDown && !isBroken && !isDeaf && !isDoubted && !isExclusive else { return false }

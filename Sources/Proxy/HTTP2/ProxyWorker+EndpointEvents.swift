@@ -257,7 +257,7 @@ extension ProxyWorker {
         // RFC 9113 §8.7: what was refused, or is beyond the last stream, hasn't been looked at.
         let isBeyond = unsafe event.stream > session.pointee.lastStream
         if event.isUnsent || isBeyond {
-            unsafe fail(stream, .passedOver)
+            unsafe fail(stream, session.pointee.failureOfPassedOver)
         } else if event.code == Session.ErrorCode.refusedStream.rawValue {
             unsafe fail(stream, .refused)
         } else if event.isMalformed {

@@ -342,7 +342,7 @@ extension ProxyWorker {
         unsafe stream.pointee.isReset = true
         unsafe stream.pointee.wantsEnd = false
         if isPending || isBeyond {
-            unsafe fail(stream, .passedOver)
+            unsafe fail(stream, session.pointee.failureOfPassedOver)
         } else if unsafe !stream.pointee.hasEnded {
             unsafe continueReading(stream)
         }

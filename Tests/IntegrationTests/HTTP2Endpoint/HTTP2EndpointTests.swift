@@ -94,6 +94,24 @@ extension IntegrationTests {
         }
 
         @Test(
+            "trailers as long as gRPC's errors make them; longer ones than 16 KiB break the message off",
+            arguments: [-1, 0, 1])
+        func longTrailers(excess: Int) throws {
+            try withSite { url, _, _ in
+                // With name, colon, space and two line ends.
+                let count = 16 * 1024 - 12 + excess
+                let socket = try TCPSocket(connectingTo: UInt16(url.split(separator: ":").last!)!)
+                try socket.send(
+                    "GET /trailers?\(count) HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n")
+                let answer = try? String(decoding: socket.receiveToEnd(), as: UTF8.self)
+                let end = "1\r\nx\r\n0\r\nx-note: " + String(repeating: "n", count: count) + "\r\n\r\n"
+                #expect(answer?.hasSuffix(end) ?? false == (excess <= 0), "\(answer?.count ?? -1) bytes")
+                let second = try Command.run(["nghttp", "--verbose", "\(url)/trailers?\(count)"])
+                #expect(second.text.contains("x-note: nnnn") == (excess <= 0), "\(second.text.prefix(2_000))")
+            }
+        }
+
+        @Test(
             "a request that the endpoint hasn't looked at is sent again, also a POST", arguments: ["refuse", "goaway"])
         func passedOver(how: String) throws {
             try withSite { url, _, site in
@@ -110,6 +128,29 @@ extension IntegrationTests {
             }
         }
 
+        @Test(
+            "an endpoint that ends each connection before its first request has failed: others serve, and it is ejected"
+        )
+        func endsAll() throws {
+            try Lab.run { lab in
+                let bad = try ScriptedHTTP2(endsAll: true), good = try ScriptedHTTP2()
+                defer { for endpoint in [bad, good] { endpoint.stop() } }
+                let port = try Ports.unused()
+                let keys = "protocol: http2, outlier: {consecutive_errors: 3, ejection: 60s, max_ejected: 50%}"
+                let site = try lab.site(SiteText.http(port, to: [bad.address, good.address], nodes: 1, pool: keys))
+                for _ in 0..<10 {
+                    let answer = try Curl.request("http://127.0.0.1:\(port)/echo", body: Data("order".utf8))
+                    #expect(answer.status == 200 && answer.text == "order", "\(answer)")
+                }
+                try Eventually.holds("the ejection") {
+                    try site.metric("sluice_endpoint_ejected", ["endpoint": bad.address]) == 1
+                }
+                #expect(try site.metric("sluice_http2_passed_over_total") == 0)
+                // One for each request that came to it: not one connection after the other for the same.
+                #expect(try site.metric("sluice_http2_goaways_total") <= 5)
+            }
+        }
+
         @Test("a POST whose connection broke is not sent again, a GET is")
         func broken() throws {
             try withSite { url, _, site in
@@ -123,11 +164,11 @@ extension IntegrationTests {
             }
         }
 
-        @Test("what goes on failing is answered: 503 when refused, 502 when passed over, reset or cut")
+        @Test("what goes on failing is answered: 503 when refused or passed over, 502 when reset or cut")
         func failing() throws {
             try withSite { url, _, site in
                 #expect(try Curl.get("\(url)/refuse").status == 503)
-                #expect(try Curl.get("\(url)/goaway").status == 502)
+                #expect(try Curl.get("\(url)/goaway").status == 503)
                 #expect(try Curl.get("\(url)/reset").status == 502)
                 #expect(try Curl.get("\(url)/cut").status == 502)
                 let half = try Curl.request("\(url)/half")

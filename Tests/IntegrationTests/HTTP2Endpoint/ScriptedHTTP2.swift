@@ -6,7 +6,8 @@ import TestKit
 ///
 /// `/echo` answers with the body and a trailer, and says in `x-seen` how often its target has come, in `x-head` with what
 /// fields. `…-once` does it the first time and echoes the next: `/refuse` (REFUSED_STREAM), `/goaway` (GOAWAY that passes the
-/// stream over, and the end), `/cut` (the end alone). `/resets` tells what streams were reset, by target.
+/// stream over, and the end), `/cut` (the end alone). `/trailers?N` ends with a field of N bytes. `/resets` tells what streams
+/// were reset, by target.
 final class ScriptedHTTP2: Sendable {
     /// Debian's own interpreter, for which `python3-h2` is installed.
     static let python = "/usr/bin/python3"
@@ -15,12 +16,15 @@ final class ScriptedHTTP2: Sendable {
     var address: String { "127.0.0.1:\(port)" }
     var errors: String { process.errorText }
 
-    /// - Parameter streams: SETTINGS_MAX_CONCURRENT_STREAMS, and no extended CONNECT; nil: no bound, and extended CONNECT.
-    init(streams: Int? = nil) throws {
+    /// - Parameters:
+    ///   - streams: SETTINGS_MAX_CONCURRENT_STREAMS, and no extended CONNECT; nil: no bound, and extended CONNECT.
+    ///   - endsAll: Each connection ends with a GOAWAY that passes its first request over.
+    init(streams: Int? = nil, endsAll: Bool = false) throws {
         let port = try Ports.unused()
         self.port = port
         let process = try ChildProcess(
-            [Self.python, "-c", Self.script, String(port)] + (streams.map { [String($0)] } ?? []))
+            [Self.python, "-c", Self.script, String(port)] + (endsAll ? ["goaway"] : streams.map { [String($0)] } ?? [])
+        )
         self.process = process
         _ = try Eventually.value("the endpoint of HTTP/2", within: .seconds(20)) {
             process.outputText.contains("ready") ? true : nil
@@ -34,6 +38,7 @@ final class ScriptedHTTP2: Sendable {
         import socket, sys, threading, time
         import h2.config, h2.connection, h2.events, h2.exceptions, h2.settings
         seen, resets, lock = {}, {}, threading.Lock()
+        ends_all = sys.argv[2:] == ["goaway"]
 
         class Connection:
             def __init__(self, sock):
@@ -82,7 +87,7 @@ final class ScriptedHTTP2: Sendable {
                 kind = path.split("?")[0]
                 if kind == "/refuse" or kind == "/refuse-once" and first:
                     self.reset(stream, 7)
-                elif kind == "/goaway" or kind == "/goaway-once" and first:
+                elif ends_all or kind == "/goaway" or kind == "/goaway-once" and first:
                     self.h2.close_connection(last_stream_id=max(stream - 2, 0))
                     self.flush()
                     self.ended = True
@@ -143,6 +148,8 @@ final class ScriptedHTTP2: Sendable {
                     given_up = dict(resets)
                 if kind in ("/echo", "/refuse-once", "/goaway-once", "/cut-once", "/stuck"):
                     self.answer(stream, fields=fields, body=body, trailers=[("x-sum", str(len(body)))])
+                elif kind == "/trailers":
+                    self.answer(stream, body=b"x", trailers=[("x-note", "n" * int(path.split("?")[1]))])
                 elif kind == "/resets":
                     self.answer(stream, body=repr(given_up).encode())
                 elif kind == "/large":
@@ -156,7 +163,7 @@ final class ScriptedHTTP2: Sendable {
                 self.ended = False
                 self.h2.initiate_connection()
                 settings = {h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}
-                if len(sys.argv) > 2:
+                if len(sys.argv) > 2 and not ends_all:
                     settings = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: int(sys.argv[2])}
                 self.h2.update_settings(settings)
                 self.flush()
