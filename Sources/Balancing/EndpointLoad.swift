@@ -1,23 +1,25 @@
 /// Whether an endpoint may be given requests.
+@usableFromInline
 package struct EndpointStanding: OptionSet, BitwiseCopyable, Sendable {
-    package let rawValue: UInt8
+    @usableFromInline package let rawValue: UInt8
 
+    @inlinable
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Its health checks speak for it.
-    package static let up = EndpointStanding(rawValue: 1)
+    @inlinable package static var up: EndpointStanding { EndpointStanding(rawValue: 1) }
     /// An operator drains it: no new sessions.
-    package static let draining = EndpointStanding(rawValue: 2)
+    @inlinable package static var draining: EndpointStanding { EndpointStanding(rawValue: 2) }
     /// Connecting failed a moment ago: others are preferred.
-    package static let suspected = EndpointStanding(rawValue: 4)
+    @inlinable package static var suspected: EndpointStanding { EndpointStanding(rawValue: 4) }
     /// Its answers are worse than those of the others: these are preferred.
-    package static let ejected = EndpointStanding(rawValue: 16)
+    @inlinable package static var ejected: EndpointStanding { EndpointStanding(rawValue: 16) }
     /// Reasons to prefer others.
-    package static let avoided: EndpointStanding = [.suspected, .ejected]
-    package var isAvoided: Bool { !isDisjoint(with: .avoided) }
+    @inlinable package static var avoided: EndpointStanding { [.suspected, .ejected] }
+    @inlinable package var isAvoided: Bool { !isDisjoint(with: .avoided) }
     /// Passed over until further notice, for the request in hand: it has failed it, or is full. No reason to choose other
     /// candidates.
-    package static let excluded = EndpointStanding(rawValue: 8)
+    @inlinable package static var excluded: EndpointStanding { EndpointStanding(rawValue: 8) }
 }
 
 /// What one worker knows of an endpoint when it picks. Plain data, one per endpoint that outlives snapshots, in an array that

@@ -66,11 +66,12 @@ package struct BufferPool: ~Copyable {
     /// Blocks given out between two steps in which the memory of the most that were in use fades.
     package static let fadingFills = 65_536
 
-    private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
+    /// The free blocks: a stack with room for `retainedMax`.
+    private let free: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
+    /// Free blocks.
+    package private(set) var retained = 0
     /// Blocks given out.
     package private(set) var used = 0
-    /// Free blocks.
-    package var retained: Int { unsafe free.count }
     /// Free blocks are kept up to this many: as many as were in use at once not long ago.
     private var retainedNow = BufferPool.retainedMin
     private var fills = 0
@@ -79,18 +80,22 @@ package struct BufferPool: ~Copyable {
 
     package init(blocksMax: Int) {
         self.blocksMax = blocksMax
-        unsafe free.reserveCapacity(BufferPool.retainedMax)
+        unsafe free = .allocate(capacity: BufferPool.retainedMax)
     }
 
-    deinit { for index in unsafe free.indices { unsafe munmap(free[index], BufferPool.blockBytes) } }
+    deinit {
+        for index in 0..<retained { unsafe munmap(free[index], BufferPool.blockBytes) }
+        unsafe free.deallocate()
+    }
 
     /// Gives an empty buffer its block.
     ///
     /// - Returns: Whether there is one; not when `blocksMax` are in use or the kernel has no memory.
     package mutating func fill(_ buffer: inout Buffer) -> Bool {
         precondition(!buffer.isHeld, "the buffer has a block")
-        if let block = unsafe free.popLast() {
-            unsafe buffer.base = unsafe block
+        if retained > 0 {
+            retained -= 1
+            unsafe buffer.base = free[retained]
         } else {
             guard used < blocksMax else { return false }
             let memory = unsafe mmap(
@@ -115,11 +120,19 @@ package struct BufferPool: ~Copyable {
     }
 
     /// Takes the block of a buffer back, whatever is in it.
+    @inlinable
     package mutating func empty(_ buffer: inout Buffer) {
-        guard let block = unsafe buffer.base else { return }
+        if buffer.isHeld { takeBack(&buffer) }
+    }
+
+    @usableFromInline
+    mutating func takeBack(_ buffer: inout Buffer) {
+        let block = unsafe buffer.base!
         used -= 1
-        if unsafe free.count < retainedNow {
-            unsafe free.append(block)
+        // No more than `retainedMax`, see `adjustRetained`.
+        if retained < retainedNow {
+            unsafe free[retained] = unsafe block
+            retained += 1
         } else {
             unsafe munmap(block, BufferPool.blockBytes)
         }

@@ -95,7 +95,7 @@ package struct IPEndpoint: Hashable, BitwiseCopyable, Sendable {
     }
 
     /// Longest text of an address: IPv6 with an embedded IPv4 part and the closing NUL (`INET6_ADDRSTRLEN`).
-    package static let hostTextBytesMax = 46
+    @inlinable package static var hostTextBytesMax: Int { 46 }
 
     /// Writes the address without the port; room for `hostTextBytesMax` bytes is the caller's promise.
     ///

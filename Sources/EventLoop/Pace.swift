@@ -5,6 +5,7 @@
 /// was found nearly empty is paced: its source isn't watched for reading, all paced streams are looked at once a beat,
 /// and a look that finds nothing ends it. What interrupt moderation does for a network card; everything else still
 /// wakes the worker at once.
+@usableFromInline
 package struct Pace: BitwiseCopyable {
     /// From one look to the next.
     package static let beatNanoseconds: UInt64 = 200_000
@@ -14,13 +15,13 @@ package struct Pace: BitwiseCopyable {
     package static let lookBytesMax = 256 * 1024
 
     /// The source waits for the next beat.
-    package private(set) var isPaced = false
+    @usableFromInline package internal(set) var isPaced = false
     /// Bytes moved since the source was last found empty.
-    private var found = 0
+    @usableFromInline var found = 0
     /// Bytes moved since a look found nothing; no more than `burstBytesMin`.
-    private var burst = 0
+    @usableFromInline var burst = 0
 
-    package init() {}
+    @inlinable package init() {}
 
     /// So many bytes have been moved from the source.
     package mutating func moved(_ count: Int) { found += count }

@@ -8,7 +8,7 @@ import Glibc
 @safe
 package struct Poller: ~Copyable {
     /// Events taken from the kernel at once.
-    package static let eventsPerTurnMax = 256
+    @inlinable package static var eventsPerTurnMax: Int { 256 }
 
     private let descriptor: OwnedDescriptor
     private let events: UnsafeMutablePointer<epoll_event>
@@ -26,21 +26,23 @@ package struct Poller: ~Copyable {
     ///
     /// A descriptor watched for both is reported with each arrival, also when what came has been read by then: being
     /// writable is enough to report it. Streams that move bulk are therefore watched for what they wait for only.
+    @usableFromInline
     package struct Interest: OptionSet, BitwiseCopyable, Sendable {
-        package let rawValue: UInt8
+        @usableFromInline package let rawValue: UInt8
 
+        @inlinable
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// Readable or closed by the peer.
-        package static let reading = Interest(rawValue: 1)
-        package static let writing = Interest(rawValue: 2)
+        @inlinable package static var reading: Interest { Interest(rawValue: 1) }
+        @inlinable package static var writing: Interest { Interest(rawValue: 2) }
         /// Reported as long as it holds, and not each edge once.
-        package static let levelTriggered = Interest(rawValue: 4)
+        @inlinable package static var levelTriggered: Interest { Interest(rawValue: 4) }
 
         /// Both ways, each edge once.
-        package static let stream: Interest = [.reading, .writing]
+        @inlinable package static var stream: Interest { Interest(rawValue: 3) }
         /// Readable, as long as it is (a listener, a mailbox).
-        package static let level: Interest = [.reading, .levelTriggered]
+        @inlinable package static var level: Interest { Interest(rawValue: 5) }
 
         fileprivate var events: UInt32 {
             (contains(.reading) ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)
@@ -113,22 +115,21 @@ package struct Poller: ~Copyable {
 }
 
 /// What an event says of a descriptor.
+@usableFromInline
 package struct Readiness: Sendable {
-    private let rawValue: UInt32
-
-    init(rawValue: UInt32) { self.rawValue = rawValue }
-
     /// Reading gives bytes, end of stream or an error.
-    package var isReadable: Bool {
-        rawValue & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
-    }
+    @usableFromInline package let isReadable: Bool
     /// Writing gives room or an error.
-    package var isWritable: Bool {
-        rawValue & (EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
-    }
+    @usableFromInline package let isWritable: Bool
     /// The peer has sent FIN or RST: read to the end, a short read doesn't end the round.
-    package var isPeerClosed: Bool {
-        rawValue & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+    @usableFromInline package let isPeerClosed: Bool
+    @usableFromInline package let isError: Bool
+
+    init(rawValue: UInt32) {
+        let isGone = rawValue & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+        isReadable = isGone || rawValue & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0
+        isWritable = isGone || rawValue & EPOLLOUT.rawValue != 0
+        isPeerClosed = isGone || rawValue & EPOLLRDHUP.rawValue != 0
+        isError = rawValue & EPOLLERR.rawValue != 0
     }
-    package var isError: Bool { rawValue & EPOLLERR.rawValue != 0 }
 }

@@ -16,14 +16,19 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
     @usableFromInline let generations: UnsafeMutablePointer<UnsafeMutablePointer<UInt32>>
     @usableFromInline var chunkCount = 0
-    @usableFromInline var free: [UInt32] = []
-    @usableFromInline var retired: [UInt32] = []
+    /// Slots to be given out, and those that were retired in this turn: two stacks, each with room for all slots.
+    @usableFromInline var free: UnsafeMutablePointer<UInt32>
+    @usableFromInline var freeCount = 0
+    @usableFromInline var retired: UnsafeMutablePointer<UInt32>
+    @usableFromInline var retiredCount = 0
     /// Slots in use.
     @usableFromInline package internal(set) var count = 0
 
     package init() {
         unsafe chunks = .allocate(capacity: Slab.chunksMax)
         unsafe generations = .allocate(capacity: Slab.chunksMax)
+        unsafe free = .allocate(capacity: 0)
+        unsafe retired = .allocate(capacity: 0)
     }
 
     deinit {
@@ -33,16 +38,19 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
         }
         unsafe chunks.deallocate()
         unsafe generations.deallocate()
+        unsafe free.deallocate()
+        unsafe retired.deallocate()
     }
 
     /// Takes a slot and puts `element` there; nil when all `slotsMax` are in use.
     @inlinable
     package mutating func insert(_ element: Element) -> UInt32? {
-        if free.isEmpty {
+        if freeCount == 0 {
             guard chunkCount < Slab.chunksMax else { return nil }
             grow()
         }
-        let slot = free.removeLast()
+        freeCount -= 1
+        let slot = unsafe free[freeCount]
         bumpGeneration(of: slot)
         unsafe self[slot].initialize(to: element)
         count += 1
@@ -54,9 +62,19 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
         unsafe chunks[chunkCount] = .allocate(capacity: Slab.chunkElements)
         unsafe generations[chunkCount] = .allocate(capacity: Slab.chunkElements)
         unsafe generations[chunkCount].initialize(repeating: 0, count: Slab.chunkElements)
-        let first = UInt32(chunkCount * Slab.chunkElements)
-        for offset in (0..<UInt32(Slab.chunkElements)).reversed() { free.append(first + offset) }
+        let first = chunkCount * Slab.chunkElements
         chunkCount += 1
+        // It grows when no slot is free.
+        unsafe free.deallocate()
+        unsafe free = .allocate(capacity: chunkCount * Slab.chunkElements)
+        for offset in (0..<Slab.chunkElements).reversed() {
+            unsafe free[freeCount] = UInt32(first + offset)
+            freeCount += 1
+        }
+        let grown = UnsafeMutablePointer<UInt32>.allocate(capacity: chunkCount * Slab.chunkElements)
+        unsafe grown.update(from: retired, count: retiredCount)
+        unsafe retired.deallocate()
+        unsafe retired = unsafe grown
     }
 
     /// The element in a slot that is in use.
@@ -83,7 +101,8 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @inlinable
     package mutating func retire(_ slot: UInt32) {
         bumpGeneration(of: slot)
-        retired.append(slot)
+        unsafe retired[retiredCount] = slot
+        retiredCount += 1
         count -= 1
     }
 
@@ -105,13 +124,15 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// At the end of a turn: retired slots may be given out again.
     @inlinable
     package mutating func reclaim() {
-        guard !retired.isEmpty else { return }
-        reclaimRetired()
+        if retiredCount > 0 { reclaimRetired() }
     }
 
     @usableFromInline
     mutating func reclaimRetired() {
-        // One by one: appending an array retains it, and emptying one goes through generic code.
-        while let slot = retired.popLast() { free.append(slot) }
+        while retiredCount > 0 {
+            retiredCount -= 1
+            unsafe free[freeCount] = retired[retiredCount]
+            freeCount += 1
+        }
     }
 }

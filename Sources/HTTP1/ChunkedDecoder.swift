@@ -3,6 +3,7 @@ import HTTPMessage
 /// Finds the parts of a chunked body (RFC 9112 §7.1). A value without a buffer: bytes in, one step out.
 ///
 ///     size ──LF──▶ data ──▶ dataEnd ──LF──▶ size … ──size 0──▶ trailer ──empty line──▶ ended
+@usableFromInline
 package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     /// A chunk size line at most, with its extensions.
     package static let lineBytesMax = 4096
@@ -12,20 +13,21 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     /// Hex digits of a chunk size at most: below 2^60 bytes.
     private static let sizeDigitsMax = 15
 
-    private enum State: UInt8 {
+    @usableFromInline
+    enum State: UInt8, BitwiseCopyable, Sendable {
         case size, sizeExtension, sizeLineFeed
         case data, dataReturn, dataLineFeed
         case trailerStart, trailerName, trailerValue, trailerLineFeed, endLineFeed
         case ended, failed
     }
-    private var state: State = .size
-    private var remaining: UInt64 = 0
-    private var digits = 0
+    @usableFromInline var state: State = .size
+    @usableFromInline var remaining: UInt64 = 0
+    @usableFromInline var digits = 0
     /// Of the line, or of the trailer section, under way.
-    private var lineBytes = 0
-    private var trailerName = TrailerName()
+    @usableFromInline var lineBytes = 0
+    @usableFromInline var trailerName = TrailerName()
 
-    package init() {}
+    @inlinable package init() {}
 
     package enum Step: Equatable {
         /// The next `count` bytes are data of the body.
@@ -43,7 +45,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     }
 
     /// Why the body is malformed.
-    package private(set) var fault = HTTP1Error.malformedChunk
+    @usableFromInline package internal(set) var fault = HTTP1Error.malformedChunk
 
     package var hasEnded: Bool { state == .ended }
 

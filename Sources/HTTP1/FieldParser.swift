@@ -2,30 +2,33 @@ import CLinux
 import HTTPMessage
 
 /// What the fields say about the message as a whole; collected while they are parsed.
+@usableFromInline
 package struct FieldFacts: BitwiseCopyable, Sendable {
-    package var contentLength: UInt64 = 0
-    package var hasContentLength = false
-    package var isChunked = false
+    @usableFromInline package var contentLength: UInt64 = 0
+    @usableFromInline package var hasContentLength = false
+    @usableFromInline package var isChunked = false
     /// `Connection: close`.
-    package var closes = false
+    @usableFromInline package var closes = false
     /// `Connection: keep-alive`.
-    package var keepsAlive = false
+    @usableFromInline package var keepsAlive = false
     /// `Connection` names other fields, which then are hop-by-hop too.
-    package var namesHopByHopFields = false
-    package var hostCount = 0
+    @usableFromInline package var namesHopByHopFields = false
+    @usableFromInline package var hostCount = 0
     /// Index of the (last) `Host` field.
-    package var hostIndex = 0
-    package var hasDate = false
+    @usableFromInline package var hostIndex = 0
+    @usableFromInline package var hasDate = false
     /// `Upgrade: websocket`, and nothing else (RFC 6455 §4.1).
-    package var namesWebSocket = false
+    @usableFromInline package var namesWebSocket = false
     /// `Connection: upgrade`.
-    package var connectionUpgrades = false
+    @usableFromInline package var connectionUpgrades = false
     /// `TE: trailers` (RFC 9110 §10.1.4).
-    package var listsTrailers = false
+    @usableFromInline package var listsTrailers = false
     /// `Connection: te`.
-    package var connectionListsTE = false
+    @usableFromInline package var connectionListsTE = false
     /// Trailers will be read: the sender says so of this hop.
-    package var takesTrailers: Bool { listsTrailers && connectionListsTE }
+    @inlinable package var takesTrailers: Bool { listsTrailers && connectionListsTE }
+
+    @inlinable package init() {}
 }
 
 /// Field lines: RFC 9112 §5, strictly. One CRLF-terminated line each, no folding (§5.2), no white space before the

@@ -1,4 +1,5 @@
 /// Why the bytes of a peer are no HTTP/1 message that may be passed on. Each has its counter and its word in the log.
+@usableFromInline
 package enum HTTP1Error: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     case malformedRequestLine
     case malformedStatusLine

@@ -1,40 +1,42 @@
-package import HTTPMessage
+public import HTTPMessage
 
 /// A parsed request head: offsets into the bytes it was parsed from, and what follows from them.
+@usableFromInline
 package struct RequestHead: BitwiseCopyable, Sendable {
-    package var method: Method = .other
+    @usableFromInline package var method: Method = .other
     /// The method is at offset 0.
-    package var methodLength = 0
+    @usableFromInline package var methodLength = 0
     /// The target as received.
-    package var targetStart = 0
-    package var targetLength = 0
+    @usableFromInline package var targetStart = 0
+    @usableFromInline package var targetLength = 0
     /// The target in origin form: path and query. Empty for `*`, and for an absolute target without a path.
-    package var originStart = 0
-    package var originLength = 0
+    @usableFromInline package var originStart = 0
+    @usableFromInline package var originLength = 0
     /// The part of the origin form before `?`.
-    package var pathLength = 0
+    @usableFromInline package var pathLength = 0
     /// The path has no escape, no segment that begins with a dot and no empty one: it is its own normal form
     /// (RFC 3986 §6.2.2).
-    package var isPathNormal = true
+    @usableFromInline package var isPathNormal = true
     /// The authority: of the target where it names one, else the value of `Host`.
-    package var hostStart = 0
-    package var hostLength = 0
+    @usableFromInline package var hostStart = 0
+    @usableFromInline package var hostLength = 0
     /// The target was in absolute form: `Host` must be sent as the authority (RFC 9112 §3.2.2).
-    package var isAbsolute = false
+    @usableFromInline package var isAbsolute = false
     /// The target's scheme is `https`.
-    package var isTargetSecure = false
+    @usableFromInline package var isTargetSecure = false
     /// The target has an authority, which `Host` must repeat (RFC 9112 §3.2.2, §3.2.3).
-    package var targetNamesHost: Bool { isAbsolute || method == .connect }
+    @inlinable package var targetNamesHost: Bool { isAbsolute || method == .connect }
     /// There is an authority or a `Host`, even if it is empty; only HTTP/1.0 may have neither.
-    package var namesHost: Bool { targetNamesHost || facts.hostCount > 0 }
-    package var minorVersion: UInt8 = 1
+    @inlinable package var namesHost: Bool { targetNamesHost || facts.hostCount > 0 }
+    @usableFromInline package var minorVersion: UInt8 = 1
     /// Bytes of the head, the empty line included.
-    package var length = 0
-    package var facts = FieldFacts()
+    @usableFromInline package var length = 0
+    @usableFromInline package var facts = FieldFacts()
 
-    package init() {}
+    @inlinable package init() {}
 
     /// RFC 9112 §6.3: a request without `Transfer-Encoding` and `Content-Length` has no body.
+    @inlinable
     package var framing: BodyFraming {
         if facts.isChunked { return .chunked }
         return facts.hasContentLength && facts.contentLength > 0 ? .length(facts.contentLength) : .none
@@ -42,11 +44,13 @@ package struct RequestHead: BitwiseCopyable, Sendable {
 
     /// The client asks to go on with WebSocket (RFC 6455 §4.1). Other protocols aren't offered to endpoints: what
     /// `h2c` would carry is neither routed nor checked.
+    @inlinable
     package var asksForWebSocket: Bool {
         facts.namesWebSocket && facts.connectionUpgrades && method == .get && minorVersion >= 1 && framing == .none
     }
 
     /// RFC 9112 §9.3: whether the connection may serve another request after this one.
+    @inlinable
     package var isPersistent: Bool {
         if facts.closes { return false }
         return minorVersion >= 1 || facts.keepsAlive

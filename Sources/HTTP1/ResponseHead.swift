@@ -1,26 +1,30 @@
-package import HTTPMessage
+public import HTTPMessage
 
 /// A parsed response head: offsets into the bytes it was parsed from, and what follows from them.
+@usableFromInline
 package struct ResponseHead: BitwiseCopyable, Sendable {
-    package var status = 0
+    @usableFromInline package var status = 0
     /// Offset just past `HTTP/1.x `: status code and reason, up to `statusLineEnd`.
-    package var statusStart = 0
+    @usableFromInline package var statusStart = 0
     /// Offset of the status line's CR.
-    package var statusLineEnd = 0
-    package var minorVersion: UInt8 = 1
+    @usableFromInline package var statusLineEnd = 0
+    @usableFromInline package var minorVersion: UInt8 = 1
     /// Bytes of the head, the empty line included.
-    package var length = 0
-    package var facts = FieldFacts()
+    @usableFromInline package var length = 0
+    @usableFromInline package var facts = FieldFacts()
 
-    package init() {}
+    @inlinable package init() {}
 
     /// 1xx: another head follows (RFC 9110 §15.2). 101 is final: it ends HTTP on the connection.
-    package var isInterim: Bool { status < 200 && status != 101 }
+    @inlinable package var isInterim: Bool { status < 200 && status != 101 }
 
     /// The endpoint goes on with WebSocket (RFC 6455 §4.2.2).
-    package var switchesToWebSocket: Bool { status == 101 && facts.namesWebSocket && facts.connectionUpgrades }
+    @inlinable package var switchesToWebSocket: Bool {
+        status == 101 && facts.namesWebSocket && facts.connectionUpgrades
+    }
 
     /// Whether the endpoint's connection may serve another request, as far as the fields say.
+    @inlinable
     package var isPersistent: Bool {
         if facts.closes { return false }
         // What a 204 must not announce (RFC 9110 §8.6) may still follow it.
@@ -28,10 +32,11 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
         return minorVersion >= 1 || facts.keepsAlive
     }
 
-    private var announcesBody: Bool { facts.isChunked || facts.hasContentLength && facts.contentLength > 0 }
+    @inlinable var announcesBody: Bool { facts.isChunked || facts.hasContentLength && facts.contentLength > 0 }
 
     /// RFC 9112 §6.3: the rules for responses, in their order. After a 2xx to CONNECT comes a tunnel, whatever
     /// the fields say: bytes until the connection ends.
+    @inlinable
     package func framing(answering method: Method) -> BodyFraming {
         if method == .head || status < 200 || status == 204 || status == 304 { return .none }
         if method == .connect && status < 300 { return .untilClose }
@@ -40,6 +45,7 @@ package struct ResponseHead: BitwiseCopyable, Sendable {
     }
 
     /// A 2xx to CONNECT: what follows is not HTTP (RFC 9110 §9.3.6).
+    @inlinable
     package func opensTunnel(answering method: Method) -> Bool { method == .connect && 200...299 ~= status }
 
     /// Parses the head at the front of `bytes` (RFC 9112 §4–§5).

@@ -4,10 +4,13 @@ import HTTPMessage
 ///
 /// RFC 9110 §6.5.1 forbids trailer fields that frame, route, authorise or describe the message. Peers that merge trailers
 /// into the header section would act on them after everyone else has decided, so a body that brings one is refused.
+@usableFromInline
 struct TrailerName: BitwiseCopyable, Sendable {
     /// FNV-1a of the bytes, folded as gateways fold names: `Content_Length` is `content-length`.
-    private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    private var count = 0
+    @usableFromInline var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    @usableFromInline var count = 0
+
+    @inlinable init() {}
 
     mutating func append(_ byte: UInt8) {
         hash = (hash ^ UInt64(HTTPSyntax.foldedName(byte))) &* 0x100_0000_01b3

@@ -56,6 +56,9 @@ package struct HeadAssembly: BitwiseCopyable {
         hasBegunFields = form == .trailers
     }
 
+    /// In place of one where there is none.
+    static var none: HeadAssembly { HeadAssembly(.trailers, Buffer(), headBytesMax: 0, fieldCountMax: 0) }
+
     /// The block is done with, or was given away.
     package mutating func takeBuffer() -> Buffer {
         defer { buffer = Buffer() }

@@ -57,8 +57,8 @@ package struct Session: BitwiseCopyable {
 
     /// Frees everything; the value and its copies must not be used afterwards. Events that wait are to be taken first.
     package func destroy(_ pool: inout BufferPool) {
-        if unsafe core.pointee.assembly != nil {
-            var block = unsafe core.pointee.assembly!.takeBuffer()
+        if unsafe core.pointee.isAssembling {
+            var block = unsafe core.pointee.assembly.takeBuffer()
             pool.empty(&block)
         }
         unsafe nghttp2_session_del(core.pointee.library)

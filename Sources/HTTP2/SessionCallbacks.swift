@@ -85,10 +85,10 @@ private func onHeader(
     _ user: UnsafeMutableRawPointer?
 ) -> CInt {
     let core = unsafe core(user)
-    guard unsafe core.pointee.assembly != nil else { return 0 }
-    unsafe core.pointee.assembly!.add(
+    guard unsafe core.pointee.isAssembling else { return 0 }
+    unsafe core.pointee.assembly.add(
         UnsafeBufferPointer(start: name, count: nameCount), UnsafeBufferPointer(start: value, count: valueCount))
-    guard unsafe core.pointee.assembly!.decodedBytes > core.pointee.limits.decodedBytesMax else { return 0 }
+    guard unsafe core.pointee.assembly.decodedBytes > core.pointee.limits.decodedBytesMax else { return 0 }
     unsafe core.pointee.abuse = .headerList
     return result(false)
 }
@@ -100,7 +100,7 @@ private func onInvalidHeader(
     _ user: UnsafeMutableRawPointer?
 ) -> CInt {
     let core = unsafe core(user)
-    if unsafe core.pointee.assembly != nil { unsafe core.pointee.assembly!.refuse() }
+    if unsafe core.pointee.isAssembling { unsafe core.pointee.assembly.refuse() }
     return 0
 }
 

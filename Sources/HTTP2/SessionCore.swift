@@ -9,8 +9,9 @@ struct SessionCore {
     var owner: UInt32
     let limits: SessionLimits
     var records = StreamTable()
-    /// The header block that is being received, and whose it is.
-    var assembly: HeadAssembly?
+    /// The header block that is being received, while there is one, and whose it is.
+    var assembly = HeadAssembly.none
+    var isAssembling = false
     var assembling: UInt32 = 0
     var continuations = 0
     /// The last stream that the peer has begun.
@@ -103,42 +104,43 @@ struct SessionCore {
         assembling = place
         assembly = HeadAssembly(
             form, block, headBytesMax: limits.headBytesMax, fieldCountMax: limits.fieldCountMax)
+        isAssembling = true
         return true
     }
 
     mutating func dropAssembly() {
-        guard assembly != nil else { return }
-        var block = assembly!.takeBuffer()
+        guard isAssembling else { return }
+        var block = assembly.takeBuffer()
         unsafe pool!.pointee.empty(&block)
-        assembly = nil
+        isAssembling = false
     }
 
     /// The block is complete, and its stream's rules are kept as far as the library knows them.
     mutating func endBlock(_ stream: Int32, endsStream: Bool) {
-        guard assembly != nil else { return }
+        guard isAssembling else { return }
         guard assembling != SessionCore.nobody else {
             dropAssembly()
             return
         }
         let record = records[assembling]
-        let opensTunnel = record.isConnect && 200...299 ~= assembly!.status
-        assembly!.finish(endsStream: endsStream, hasBody: !record.isHead && !opensTunnel)
-        guard !assembly!.isMalformed, !(assembly!.isOversized && assembly!.form != .request) else {
+        let opensTunnel = record.isConnect && 200...299 ~= assembly.status
+        assembly.finish(endsStream: endsStream, hasBody: !record.isHead && !opensTunnel)
+        guard !assembly.isMalformed, !(assembly.isOversized && assembly.form != .request) else {
             dropAssembly()
             refuse(stream)
             return
         }
-        let form = assembly!.form
+        let form = assembly.form
         var event = SessionEvent(
-            form == .trailers ? .trailers : assembly!.isOversized ? .oversizedHead : .head, assembling, stream)
+            form == .trailers ? .trailers : assembly.isOversized ? .oversizedHead : .head, assembling, stream)
         event.endsStream = endsStream
-        event.isInterim = form == .response && assembly!.status < 200
+        event.isInterim = form == .response && assembly.status < 200
         if form == .response && !event.isInterim { records[assembling].hasHead = true }
-        event.urgency = assembly!.urgency
-        event.isChunked = assembly!.isChunked && !opensTunnel
-        if form == .request { records[assembling].urgency = assembly!.urgency }
-        event.buffer = assembly!.takeBuffer()
-        assembly = nil
+        event.urgency = assembly.urgency
+        event.isChunked = assembly.isChunked && !opensTunnel
+        if form == .request { records[assembling].urgency = assembly.urgency }
+        event.buffer = assembly.takeBuffer()
+        isAssembling = false
         report(event)
     }
 
@@ -181,7 +183,7 @@ struct SessionCore {
     /// seen and acted upon with the next bytes that come.
     mutating func streamClosed(_ stream: Int32, _ code: UInt32) {
         guard let place = record(of: stream) else { return }
-        if assembling == place && assembly != nil {
+        if assembling == place && isAssembling {
             // While frames are written (our reset may be one) there is no pool: the rest of the block is waited for, or the next one.
             if unsafe pool != nil { dropAssembly() } else { assembling = SessionCore.nobody }
         }

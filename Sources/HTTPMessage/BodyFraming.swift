@@ -1,4 +1,5 @@
 /// How the length of a message body is known (RFC 9112 §6).
+@usableFromInline
 package enum BodyFraming: Equatable, BitwiseCopyable, Sendable {
     case none
     /// `Content-Length`; may be 0.

@@ -76,6 +76,7 @@ package enum FieldID: UInt8, BitwiseCopyable, Sendable {
 
     /// Fields of one connection, which a proxy never passes on (RFC 9110 §7.6.1). `Transfer-Encoding` isn't
     /// here: it goes with the framing.
+    @inlinable
     package var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyConnection, .te, .upgrade: true

@@ -50,6 +50,7 @@ package struct FieldTable: ~Copyable {
     }
 
     /// The lines in a row, until the table changes.
+    @inlinable
     package var lines: UnsafeBufferPointer<Field> { unsafe UnsafeBufferPointer(start: fields, count: count) }
 
     @inlinable

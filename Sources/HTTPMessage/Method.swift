@@ -1,4 +1,5 @@
 /// What the proxy must know of a request method (RFC 9110 §9); the bytes themselves are passed on.
+@usableFromInline
 package enum Method: UInt8, BitwiseCopyable, Sendable {
     case get
     case head
@@ -10,6 +11,17 @@ package enum Method: UInt8, BitwiseCopyable, Sendable {
     case trace
     case patch
     case other
+
+    /// Written out, since what the compiler derives is a call through a witness in other modules.
+    @inlinable
+    package static func == (left: Method, right: Method) -> Bool {
+        switch (left, right) {
+        case (.get, .get), (.head, .head), (.post, .post), (.put, .put), (.delete, .delete), (.connect, .connect),
+            (.options, .options), (.trace, .trace), (.patch, .patch), (.other, .other):
+            true
+        default: false
+        }
+    }
 
     /// Methods are compared with case.
     package init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -25,6 +37,7 @@ package enum Method: UInt8, BitwiseCopyable, Sendable {
     }
 
     /// RFC 9110 §9.2.2: sending the request twice has the effect of sending it once.
+    @inlinable
     package var isIdempotent: Bool {
         switch self {
         case .get, .head, .put, .delete, .options, .trace: true

@@ -7,7 +7,7 @@ import Glibc
 /// or escaped by the worker.
 package struct AccessRecord: BitwiseCopyable, Sendable {
     /// Stands for a time that never came.
-    package static let never = UInt64.max
+    @inlinable package static var never: UInt64 { .max }
     /// `minorVersion` of a request whose first line could not be read.
     package static let noVersion: UInt8 = 0xff
     /// `minorVersion` of a request that came by HTTP/2.
