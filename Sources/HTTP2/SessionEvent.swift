@@ -2,7 +2,7 @@ import CNGHTTP2
 package import EventLoop
 
 /// What a peer has done, in its order. A plain value; its bytes are good until more are received.
-@safe @usableFromInline
+@safe
 package struct SessionEvent: BitwiseCopyable {
     package enum Kind: UInt8, BitwiseCopyable, Sendable {
         /// A request's or response's head as an HTTP/1.1 message's, in `buffer`, which is now the reader's.
@@ -66,13 +66,13 @@ package struct SessionEvent: BitwiseCopyable {
 
 /// Events of one reading, used again for each: one per worker. With it comes what else the sessions of a worker share: the
 /// memory of their streams.
-@safe @usableFromInline
+@safe
 package struct EventQueue: ~Copyable {
     private let memory: UnsafeMutablePointer<SessionMemory>
-    @usableFromInline var events: UnsafeMutablePointer<SessionEvent>
+    private var events: UnsafeMutablePointer<SessionEvent>
     private var capacity = 64
-    @usableFromInline var first = 0
-    @usableFromInline var end = 0
+    private var first = 0
+    private var end = 0
 
     package init() {
         unsafe events = .allocate(capacity: capacity)
@@ -88,7 +88,7 @@ package struct EventQueue: ~Copyable {
 
     var memoryFunctions: nghttp2_mem { unsafe SessionMemory.functions(memory) }
 
-    @inlinable package var isEmpty: Bool { first == end }
+    package var isEmpty: Bool { first == end }
     package var count: Int { end - first }
 
     /// Puts an event that was taken behind the others.
@@ -106,7 +106,6 @@ package struct EventQueue: ~Copyable {
         end += 1
     }
 
-    @inlinable
     package mutating func next() -> SessionEvent? {
         guard first < end else {
             first = 0

@@ -89,7 +89,8 @@ extension ProxyWorker {
     // MARK: events
 
     mutating func takeEndpointEvents() {
-        while let event = unsafe endpointEvents.pointee.next() {
+        let events = unsafe endpointEvents
+        while let event = unsafe events.pointee.next() {
             guard let session = unsafe endpointSessions.occupied(event.owner) else {
                 dropEndpointEvent(event)
                 continue
@@ -105,10 +106,11 @@ extension ProxyWorker {
 
     /// A session is being freed; events of others stay.
     mutating func dropEndpointEvents(of slot: UInt32) {
-        let count = unsafe endpointEvents.pointee.count
+        let events = unsafe endpointEvents
+        let count = unsafe events.pointee.count
         for _ in 0..<count {
-            guard let event = unsafe endpointEvents.pointee.next() else { return }
-            if event.owner == slot { dropEndpointEvent(event) } else { unsafe endpointEvents.pointee.putBack(event) }
+            guard let event = unsafe events.pointee.next() else { return }
+            if event.owner == slot { dropEndpointEvent(event) } else { unsafe events.pointee.putBack(event) }
         }
     }
 

@@ -5,7 +5,8 @@ import HTTP2
 /// What peers have done on their streams.
 extension ProxyWorker {
     mutating func takeSessionEvents() {
-        while let event = unsafe sessionEvents.pointee.next() {
+        let events = unsafe sessionEvents
+        while let event = unsafe events.pointee.next() {
             guard let session = unsafe sessions.occupied(event.owner) else {
                 drop(event)
                 continue
@@ -21,10 +22,11 @@ extension ProxyWorker {
 
     /// A session is being freed; events of others stay.
     mutating func dropSessionEvents(of slot: UInt32) {
-        let count = unsafe sessionEvents.pointee.count
+        let events = unsafe sessionEvents
+        let count = unsafe events.pointee.count
         for _ in 0..<count {
-            guard let event = unsafe sessionEvents.pointee.next() else { return }
-            if event.owner == slot { drop(event) } else { unsafe sessionEvents.pointee.putBack(event) }
+            guard let event = unsafe events.pointee.next() else { return }
+            if event.owner == slot { drop(event) } else { unsafe events.pointee.putBack(event) }
         }
     }
 
