@@ -218,6 +218,38 @@ extension IntegrationTests {
             }
         }
 
+        @Test("16,384 clients may be silent at one worker, one more is refused until one of them leaves")
+        func silentClients() throws {
+            try withSite(top: "forwarder: {workers: 1}\nlimits: {timeout: {head: 60s}}") { _, setup in
+                Resources.raiseDescriptorLimit()
+                var clients: [TCPSocket] = []
+                func change(by number: Int) throws {
+                    for _ in 0..<max(number, 0) { clients.append(try TCPSocket(connectingTo: setup.port)) }
+                    clients.removeFirst(max(-number, 0))
+                }
+                func waiting(_ number: Int) throws {
+                    try Eventually.holds("\(number) that wait", within: .seconds(30)) {
+                        try setup.site.metric("sluice_connections", ["listener": "pt", "state": "hello"])
+                            == Double(number)
+                    }
+                }
+                let most = 16 * 1024
+                for number in [most - 1, 1] { try change(by: number) }
+                try waiting(most)
+                #expect(try setup.refused("full") == 0)
+                try change(by: 1)
+                try Eventually.holds("the refusal") { try setup.refused("full") == 1 }
+                try waiting(most)
+                // One whose hello is there at once needn't wait, and is served.
+                #expect(try setup.get("shop.example").text == "shop")
+                try change(by: -1)
+                try waiting(most - 1)
+                try change(by: 1)
+                try waiting(most)
+                #expect(try setup.refused("full") == 1)
+            }
+        }
+
         @Test("an endpoint that refuses is passed over for the next, and no client notices")
         func nextEndpoint() throws {
             try withSite { _, setup in
