@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -63,8 +64,11 @@ class Measured(systems.Sluice):
     def launch_measured(self, role, output):
         state = self.directory / "state"
         self._programs.clear()
+        executable = self.directory / "sluice-node"
+        # Callgrind gives up on what link-time optimisation leaves of the debugging information; names stay.
+        subprocess.run(["strip", "--strip-debug", "-o", executable, systems.EXECUTABLES / "sluice-node"], check=True)
         for node, identity in (("forwarder", "forwarder"), ("proxy", "proxy-1")):
-            command = [systems.EXECUTABLES / "sluice-node", node, "--id", identity, "--state", state,
+            command = [executable, node, "--id", identity, "--state", state,
                        "--link", state / "run" / "link.sock"]
             if node == role:
                 command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--collect-systime=usec",
