@@ -36,17 +36,6 @@ struct SitePlanTests {
         #expect(plan.rate == plan.rateAfter)
     }
 
-    @Test("1,000 nodes and 10,000 endpoints", .timeLimit(.minutes(5)))
-    func large() throws {
-        let plan = SitePlan(
-            site(10_000, .leastRequest), .init(nodes: 1_000, failedNodes: 20, failedEndpoints: 100, rate: 10_000_000))
-        #expect(plan.nodes.rateAfter.most / plan.nodes.rateAfter.mean < 1.3)
-        let pool = try #require(plan.pools.first)
-        #expect(pool.scope == "normal")
-        #expect(abs(pool.rate.mean - 10_000_000.0 / 9_900) < 1)
-        #expect(pool.rate.most / pool.rate.mean < 1.5)
-    }
-
     @Test("shares of every algorithm", arguments: BalancePolicy.allCases)
     func algorithms(policy: BalancePolicy) throws {
         let pool = try #require(SitePlan(site(20, policy), .init(nodes: 10, rate: 10_000)).pools.first)
