@@ -211,12 +211,16 @@ extension IntegrationTests {
                 let (app, port) = (try lab.http("app"), try Ports.unused())
                 let (site, authority) = try HTTPSTests.site(
                     lab, port, to: [app.address], top: "forwarder: {hand_over: never}")
+                // From another address than the forwarder's, which the node sees as its peer.
                 for _ in 0..<10 {
                     let response = try Curl.request(
-                        "https://localhost:\(port)/r", arguments: ["--cacert", authority.certificate])
+                        "https://localhost:\(port)/r",
+                        arguments: ["--cacert", authority.certificate, "--ipv4", "--interface", "127.0.0.9"])
                     #expect(response.status == 200, "\(response.errors)")
                 }
-                #expect(app.requests(for: "/r").allSatisfy { $0.head["X-Real-IP"] == "127.0.0.1" })
+                #expect(
+                    app.requests(for: "/r").map { $0.head["X-Real-IP"] } == [String?](repeating: "127.0.0.9", count: 10)
+                )
                 #expect(try site.metric("sluice_forwarder_connections_total", ["path": "relay"]) == 10)
                 #expect(try site.metric("sluice_tls_handshakes_total") == 10)
             }

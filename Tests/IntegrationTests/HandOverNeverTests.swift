@@ -18,11 +18,13 @@ extension IntegrationTests {
                     pools:
                       app: {endpoints: ["\(app.address)"]}
                     """)
+                // From another address than the forwarder's, which the node sees as its peer.
                 for _ in 0..<20 {
-                    let response = try Curl.get("http://127.0.0.1:\(port)/")
-                    #expect(response.status == 200)
+                    let response = try Curl.request(
+                        "http://127.0.0.1:\(port)/", arguments: ["--interface", "127.0.0.9"])
+                    #expect(response.status == 200, "\(response.errors)")
                 }
-                #expect(app.requests.allSatisfy { $0.head["X-Real-IP"] == "127.0.0.1" })
+                #expect(app.requests.map { $0.head["X-Real-IP"] } == [String?](repeating: "127.0.0.9", count: 20))
                 let metrics = try site.control.request("GET", "/metrics").text.split(separator: "\n")
                 func connections(_ path: String) -> Double {
                     metrics.filter {
