@@ -108,8 +108,11 @@ extension IntegrationTests {
                 #expect(try stays.request("/").status == 200)
                 #expect(try goes.request("/").status == 200)
                 try site.rewrite(text(web))
+                let clock = ContinuousClock()
+                let began = clock.now
                 try site.command.succeed(["apply", site.file])
                 try Eventually.holds("the old listener's connection to be closed") { goes.socket.peerHasClosed }
+                #expect(clock.now - began >= .milliseconds(950), "\(clock.now - began)")
                 #expect(try stays.request("/").status == 200)
             }
         }
