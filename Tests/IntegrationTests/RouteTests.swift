@@ -19,6 +19,8 @@ extension IntegrationTests {
                       - {name: api, match: {host: shop.example, path: {prefix: /api/}}, to: api}
                       - {name: shop, match: {host: [shop.example, store.example]}, to: shop}
                       - {name: wild, match: {host: "*.wild.example"}, to: wild}
+                      - {name: early, match: {host: first.example, path: {prefix: /}}, to: shop}
+                      - {name: late, match: {host: first.example, path: {prefix: /api/}}, to: api}
                     pools:
                       api: {endpoints: ["\(api.address)"]}
                       shop: {endpoints: ["\(shop.address)"]}
@@ -31,6 +33,8 @@ extension IntegrationTests {
                     ("shop.example:\(port)", "/api/x", "api"), ("shop.example", "/apix", "shop"),
                     ("shop.example", "/", "shop"), ("store.example", "/api/x", "shop"), ("a.wild.example", "/", "wild"),
                     ("wild.example", "/", nil), ("other.example", "/", nil), ("other.example", "/api/x", nil),
+                    // Not the longest prefix: the first.
+                    ("first.example", "/api/x", "shop"),
                 ]
                 for (host, target, body) in expected {
                     let response = try client.request(target, host: host)
