@@ -82,6 +82,9 @@ extension IntegrationTests {
                 body: "3\r\nhello\r\n0\r\n\r\n"),
             Case("an empty size", fields: "Host: a\r\nTransfer-Encoding: chunked", body: "\r\nhello\r\n0\r\n\r\n"),
             Case(
+                "a size line that ends in LF alone", fields: "Host: a\r\nTransfer-Encoding: chunked",
+                body: "5\nhello\r\n0\r\n\r\n"),
+            Case(
                 "a bare CR in an extension", fields: "Host: a\r\nTransfer-Encoding: chunked",
                 body: "5;a\rb\r\nhello\r\n0\r\n\r\n"),
         ]
@@ -115,10 +118,15 @@ extension IntegrationTests {
                 let (app, port) = (try lab.http(), try Ports.unused())
                 _ = try lab.site(
                     SiteText.http(port, to: [app.address], nodes: 1, top: "limits: {head: 4KiB, headers: 20}"))
-                let under = String(repeating: "x", count: 3500), over = String(repeating: "x", count: 5000)
-                #expect(try HTTPConnection(to: port).request("/", fields: ["X-Long: \(under)"]).status == 200)
+                func head(_ count: Int) -> String {
+                    let (front, back) = ("GET / HTTP/1.1\r\nHost: a\r\nX-Long: ", "\r\n\r\n")
+                    return front + String(repeating: "x", count: count - front.utf8.count - back.utf8.count) + back
+                }
+                for count in [4095, 4096] {
+                    #expect(try HTTPConnection(to: port).exchange(head(count)).status == 200, "\(count)")
+                }
                 let client = try HTTPConnection(to: port)
-                let answer = try client.request("/", fields: ["X-Long: \(over)"])
+                let answer = try client.exchange(head(4097))
                 #expect(answer.status == 431)
                 #expect(answer.head["X-Request-Id"] != nil)
                 #expect(try client.isClosedByPeer())
@@ -129,7 +137,7 @@ extension IntegrationTests {
                 let target = "/" + String(repeating: "x", count: 5000)
                 let longTarget = try HTTPConnection(to: port).request(target)
                 #expect([414, 431].contains(longTarget.status))
-                #expect(app.requests.count == 2)
+                #expect(app.requests.count == 3)
             }
         }
 
