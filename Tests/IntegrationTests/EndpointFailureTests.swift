@@ -112,6 +112,32 @@ extension IntegrationTests {
             }
         }
 
+        @Test("an endpoint that takes no connection: 504 at the route's time limit, or another one answers")
+        func connectTimeout() throws {
+            try Lab.run { lab in
+                let full = try FullEndpoint()
+                let (app, port) = (try lab.http("app"), try Ports.unused())
+                let site = try lab.site(
+                    """
+                    proxy: {nodes: 1}
+                    listeners:
+                      web: {address: "127.0.0.1:\(port)"}
+                    routes:
+                      - {match: {path: /alone}, to: full, timeout: {connect: 300ms}}
+                      - {to: both, timeout: {connect: 300ms}}
+                    pools:
+                      full: {endpoints: ["\(full.address)"]}
+                      both: {endpoints: ["\(full.address)", "\(app.address)"], balance: round-robin}
+                    """)
+                let response = try Curl.get("http://127.0.0.1:\(port)/alone")
+                #expect(response.status == 504)
+                #expect(response.elapsed >= .milliseconds(250) && response.elapsed < .seconds(3), "\(response.elapsed)")
+                for _ in 0..<2 { #expect(try Curl.get("http://127.0.0.1:\(port)/").text == "app") }
+                let retries = try site.metric("sluice_retries_total", ["pool": "both", "reason": "connect-failure"])
+                #expect(retries == 1, "one of the two asked the full one first")
+            }
+        }
+
         @Test(
             "an answer that is no HTTP is 502",
             arguments: [
@@ -138,19 +164,22 @@ extension IntegrationTests {
                 try waitForState("up", of: b, in: site)
                 let load = lab.load(port, connections: 4)
                 try load.progress()
-                a.failHealth()
-                try waitForState("down", of: a, in: site)
-                // What had been picked before the verdict may still arrive; after that, nothing.
-                try load.progress(by: 50)
-                let before = a.requestCount
-                try load.progress()
-                #expect(a.requestCount == before, "a down endpoint got requests")
-                let pools = try site.command.json(["pools"])["pools"]?.elements ?? []
-                let shown = pools.first?["endpoints"]?.elements.first { $0["address"]?.text == a.address }
-                #expect(shown?["state"]?.text == "down")
-                try a.restoreHealth()
-                try waitForState("up", of: a, in: site)
-                try Eventually.holds("requests at the endpoint that is well again") { a.requestCount > before }
+                // Twice: workers are told all that is down with the first membership that names their node, too.
+                for _ in 0..<2 {
+                    a.failHealth()
+                    try waitForState("down", of: a, in: site)
+                    // What had been picked before the verdict may still arrive; after that, nothing.
+                    try load.progress(by: 50)
+                    let before = a.requestCount
+                    try load.progress()
+                    #expect(a.requestCount == before, "a down endpoint got requests")
+                    let pools = try site.command.json(["pools"])["pools"]?.elements ?? []
+                    let shown = pools.first?["endpoints"]?.elements.first { $0["address"]?.text == a.address }
+                    #expect(shown?["state"]?.text == "down")
+                    try a.restoreHealth()
+                    try waitForState("up", of: a, in: site)
+                    try Eventually.holds("requests at the endpoint that is well again") { a.requestCount > before }
+                }
                 let report = try load.stop()
                 #expect(report.failed == 0, "\(report)")
             }
@@ -207,6 +236,41 @@ extension IntegrationTests {
             try Eventually.holds("endpoint \(endpoint.name) to be \(state)", every: .milliseconds(30)) {
                 try site.control.endpoint("app", endpoint.address)?["state"]?.text == state
             }
+        }
+    }
+}
+
+/// An address whose queue of connections is full: the kernel passes over whoever asks for one more.
+private final class FullEndpoint {
+    let address: String
+    private let listener: CInt
+    private var waiting: [TCPSocket] = []
+
+    init() throws {
+        let port = try Ports.unused()
+        address = "127.0.0.1:\(port)"
+        listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let isListening = withUnsafePointer(to: &name) { name in
+            name.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+                bind(listener, name, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 && listen(listener, 0) == 0
+            }
+        }
+        guard isListening else { throw SystemCallError(call: "listen on \(address)", errno: errno) }
+        while let client = try connect(to: port) { waiting.append(client) }
+    }
+
+    deinit { close(listener) }
+
+    /// - Returns: nil when the queue is full.
+    private func connect(to port: UInt16) throws -> TCPSocket? {
+        do {
+            return try TCPSocket(connectingTo: port, timeout: .milliseconds(200))
+        } catch let error as SystemCallError where error.errno == ETIMEDOUT {
+            return nil
         }
     }
 }
