@@ -213,21 +213,50 @@ extension IntegrationTests {
                       silent: {endpoints: ["\(silent.address)"], protocol: http2}
                       full: {endpoints: ["\(silent.address)"], protocol: http2, connections: {max: 1, streams: 1, queue: 0}}
                     """)
+                let holding = try RawHTTP2(port)
+                defer { holding.close() }
+                try holding.send(holding.get(1, path: "/full/held"))
+                try Eventually.holds("the only stream that may be") {
+                    try site.metric("sluice_http2_streams", ["side": "endpoint"]) == 1
+                }
                 let result = try Command.run(
-                    [Self.python, "-c", Self.refusals, String(port), "/gone/A", "/wait/A", "/none/A"])
+                    [Self.python, "-c", Self.refusals, String(port), "/gone/A", "/wait/A", "/none/A", "/full/A"])
                 #expect(
                     result.text == """
                         UNAVAILABLE 502 Bad Gateway
                         DEADLINE_EXCEEDED 504 Gateway Timeout
                         UNIMPLEMENTED 404 Not Found
+                        UNAVAILABLE 503 Service Unavailable
 
                         """, "\(result)")
-                for status in ["502", "504", "404"] {
+                for status in ["502", "504", "404", "503"] {
                     #expect(try site.metric("sluice_requests_total", ["code": status]) == 1, "\(status)")
                 }
                 // Who doesn't speak gRPC sees HTTP.
                 let plain = try Curl.request("http://127.0.0.1:\(port)/none/A", arguments: ["--http2-prior-knowledge"])
                 #expect(plain.status == 404)
+            }
+        }
+
+        @Test("`grpc-timeout` bounds a call, also of a client that goes on waiting")
+        func deadline() throws {
+            try Lab.run { lab in
+                let silent = try ScriptedHTTP2()
+                defer { silent.stop() }
+                let port = try Ports.unused()
+                let site = try lab.site(SiteText.http(port, to: [silent.address], nodes: 1, pool: "protocol: http2"))
+                let client = try RawHTTP2(port)
+                defer { client.close() }
+                let head = [
+                    (":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/wait/A"),
+                    ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "300m"),
+                ]
+                let clock = ContinuousClock()
+                let began = clock.now
+                try client.send(client.frame(1, 4, 1, client.block(head)) + client.frame(0, 1, 1))
+                try client.waitForEnd(of: 1)
+                #expect(clock.now - began >= .milliseconds(250), "\(clock.now - began)")
+                #expect(try site.metric("sluice_requests_total", ["code": "504"]) == 1)
             }
         }
     }

@@ -278,6 +278,18 @@ extension IntegrationTests {
             }
         }
 
+        @Test("no more than `connections.streams` run on one connection; the others wait")
+        func streams() throws {
+            try withSite(pool: "connections: {max: 1, streams: 3}") { url, _, site in
+                let client = try RawHTTP2(try #require(url.split(separator: ":").last.flatMap { UInt16($0) }))
+                defer { client.close() }
+                for stream in [UInt32(1), 3, 5, 7] { try client.send(client.get(stream, path: "/held")) }
+                try Eventually.holds("three at the endpoint and one that waits") {
+                    try sum("sluice_http2_streams", site) == 3 && site.metric("sluice_pool_queue") == 1
+                }
+            }
+        }
+
         @Test("a connection on which nothing comes any more is given up")
         func silent() throws {
             try withSite(route: "timeout: {response: 1500ms}, retry: {attempts: 1}") { url, endpoint, site in
