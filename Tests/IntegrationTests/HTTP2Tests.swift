@@ -173,6 +173,32 @@ extension IntegrationTests {
             }
         }
 
+        @Test("of streams that wait for the connection's window the most urgent goes first (RFC 9218 §10)")
+        func urgency() throws {
+            // More than is asked for until the deadline: none of them ends.
+            let large = String(repeating: "x", count: 20_000_000)
+            try withSite(answer: { _ in .response(large) }) { port, _, _ in
+                let client = try RawHTTP2(port)
+                for (stream, urgency) in [(UInt32(1), 7), (3, 0), (5, 7)] {
+                    try client.send(client.get(stream, fields: [("priority", "u=\(urgency)")]))
+                    try client.send(client.window(stream, 100_000_000))
+                }
+                /// Opens the connection's window a little more.
+                ///
+                /// - Returns: How much of that the urgent stream got.
+                func urgentPart() throws -> Int {
+                    let (all, urgent) = ([1, 3, 5].map { client.dataBytes($0) }.reduce(0, +), client.dataBytes(3))
+                    try client.send(client.window(0, 10_000))
+                    try client.waitForData(all + 10_000)
+                    return client.dataBytes(3) - urgent
+                }
+                // 65,535 bytes are open at first, for whoever comes; then all three wait.
+                try client.waitForData(65_535)
+                try Eventually.holds("the urgent stream to wait, too") { try urgentPart() == 10_000 }
+                for _ in 0..<8 { #expect(try urgentPart() == 10_000) }
+            }
+        }
+
         @Test("a stream whose window stays closed ends in time, and its connection goes on")
         func windowStall() throws {
             let large = String(repeating: "x", count: 200_000)
