@@ -118,6 +118,32 @@ extension IntegrationTests {
             }
         }
 
+        @Test("connections of a site: a tcp listener takes one more when one has left")
+        func relayed() throws {
+            try Lab.run { lab in
+                let app = try lab.scripted { connection in
+                    while case let bytes = try connection.receive(), !bytes.isEmpty {
+                        try connection.socket.send(bytes)
+                    }
+                }
+                let port = try Ports.unused()
+                let site = try lab.site("limits: {connections: 2}\n" + SiteText.tcp(port, to: [app.address]))
+                let kept = try (0..<2).map { _ in try TCPSocket(connectingTo: port) }
+                for client in kept {
+                    try client.send("x")
+                    #expect(try client.receive(exactly: 1) == [0x78])
+                }
+                let next = try TCPSocket(connectingTo: port)
+                try next.send("y")
+                try Eventually.holds("the listener to rest") {
+                    try site.metric("sluice_forwarder_pauses_total", ["reason": "limit"]) > 0
+                }
+                #expect(app.accepted == 2)
+                kept[0].close()
+                #expect(try next.receive(exactly: 1) == [0x79])
+            }
+        }
+
         struct Answer: CustomTestStringConvertible {
             let bytes: Int
             let buffer: String

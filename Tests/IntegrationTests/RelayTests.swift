@@ -25,6 +25,30 @@ extension IntegrationTests {
             }
         }
 
+        @Test("SIGTERM: what is relayed goes on, and nothing new is taken")
+        func termination() throws {
+            try Lab.run { lab in
+                let (endpoint, port) = (try lab.scripted(serve: Self.echo), try Ports.unused())
+                let site = try lab.site(SiteText.tcp(port, to: [endpoint.address]))
+                let client = try TCPSocket(connectingTo: port)
+                try client.send("before")
+                #expect(try client.receive(exactly: 6) == Array("before".utf8))
+                site.signal(SIGTERM)
+                try Eventually.holds("new connections to be refused") {
+                    do {
+                        try TCPSocket(connectingTo: port).close()
+                        return false
+                    } catch let error as SystemCallError {
+                        return error.errno == ECONNREFUSED
+                    }
+                }
+                try client.send("after")
+                #expect(try client.receive(exactly: 5) == Array("after".utf8))
+                client.close()
+                #expect(try site.waitForExit() == .exited(0))
+            }
+        }
+
         @Test("bytes go there and back, one at a time and many")
         func echoes() throws {
             try withRelay(to: Self.echo) { client, _ in
