@@ -42,6 +42,31 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a session goes on only at the listener that it began at", arguments: ["tls1_2", "tls1_3"])
+        func otherListener(version: String) throws {
+            try Lab.run { lab in
+                let (app, port, other) = (try lab.http("app"), try Ports.unused(), try Ports.unused())
+                let (site, _) = try HTTPSTests.site(lab, port, to: [app.address])
+                let listener = "{chain: shop.pem, key: shop.key}"
+                let text = try String(contentsOfFile: site.file, encoding: .utf8)
+                try site.rewrite(
+                    text.replacing(
+                        "listeners:\n",
+                        with: "listeners:\n  other: {address: \"127.0.0.1:\(other)\", protocol: https, "
+                            + "tls: {certificates: [\(listener)]}}\n"))
+                try site.command.succeed(["apply", site.file])
+                let session = site.directory.file("session")
+                func connect(_ port: UInt16, _ arguments: [String]) throws -> CommandResult {
+                    try HTTPSTests.handshake(port, ["-\(version)", "-ign_eof"] + arguments, input: Self.request)
+                }
+                #expect(try connect(port, ["-sess_out", session]).text.contains("\nNew, "))
+                #expect(try connect(port, ["-sess_in", session]).text.contains("\nReused, "))
+                let said = try connect(other, ["-sess_in", session])
+                #expect(said.text.contains("\nNew, "), "\(said)")
+                #expect(said.text.contains("HTTP/1.1 200"), "\(said)")
+            }
+        }
+
         @Test(
             "certificates of clients: asked for, verified, and passed on by a rule", arguments: ["request", "require"])
         func clientCertificates(mode: String) throws {
