@@ -22,19 +22,21 @@ struct ProbePlanTests {
             ],
             routes: [
                 Route(name: "a", listeners: [0], targets: [WeightedPool(pool: 1), WeightedPool(pool: 0)]),
-                Route(name: "b", listeners: [0], targets: [WeightedPool(pool: 1)]),
+                Route(
+                    name: "b", listeners: [0], targets: [WeightedPool(pool: 1)], mirror: .init(pool: 6)),
                 Route(name: "c", listeners: [2], targets: [WeightedPool(pool: 4), WeightedPool(pool: 1)]),
             ],
             pools: [
                 pool("plain", 1, probed: false), pool("app", 2, probed: true), pool("db", 3, probed: true),
                 pool("unused", 4, probed: true), pool("passed", 5, probed: true), pool("rest", 6, probed: true),
+                pool("copies", 7, probed: true),
             ])
     }()
 
-    @Test("a proxy those of its routes, each once")
+    @Test("a proxy those of its routes and of their copies, each once")
     func proxy() {
-        #expect(snapshot.pools(usedBy: .proxy) == [0, 1])
-        #expect(snapshot.probes(by: .proxy).map(\.key.pool) == ["app"])
+        #expect(snapshot.pools(usedBy: .proxy) == [0, 1, 6])
+        #expect(snapshot.probes(by: .proxy).map(\.key.pool) == ["app", "copies"])
     }
 
     @Test("a forwarder those of its tcp and tls-passthrough listeners, and of the routes of these")
