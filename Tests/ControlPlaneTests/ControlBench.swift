@@ -45,6 +45,7 @@ final class ControlBench: Sendable {
         timing.stapleRetry = .seconds(1)
         timing.firstStaple = .milliseconds(50)
         timing.renewedStaple = .milliseconds(50)
+        timing.load = .milliseconds(20)
         let controller = Controller(
             store: store, launcher: nodes, resolver: resolver, responders: responders, timing: timing, logger: logger)
         self.controller = controller

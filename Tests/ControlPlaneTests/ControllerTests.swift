@@ -1,3 +1,4 @@
+import Balancing
 import Foundation
 import NodeLink
 import SiteFile
@@ -53,6 +54,23 @@ struct ControllerTests {
         #expect(stored?.number == 2)
         #expect(stored?.digest == change.digest)
         #expect(stored?.comment == "test")
+    }
+
+    @Test("balance: load: a proxy that is busier than the other gets less, and the forwarder is told")
+    func followsLoad() async throws {
+        let bench = try await ControlBench()
+        _ = try await bench.start("forwarder: {balance: load}\n" + ControlBench.site)
+        let began = ContinuousClock.now
+        try await eventually("other shares") {
+            // Of one processor all of it, and a tenth.
+            let seconds = (ContinuousClock.now - began) / .seconds(1)
+            for (id, share) in [("proxy-1", 1.0), ("proxy-2", 0.1)] {
+                bench.nodes.set(id, .init(samples: [Sample("sluice_node_cpu_seconds_total", [], seconds * share)]))
+            }
+            let members = bench.nodes.memberships.last?.nodes ?? []
+            return members.map(\.id) == ["proxy-1", "proxy-2"] && members[0].weight < LoadWeights.base
+                && members[1].weight > LoadWeights.base
+        }
     }
 
     @Test("a bad file answers with every diagnostic and reaches no node")
