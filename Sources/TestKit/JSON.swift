@@ -54,10 +54,6 @@ package enum JSON: Decodable, Equatable, Sendable {
         if case .string(let text) = self { text } else { nil }
     }
 
-    package var number: Double? {
-        if case .number(let number) = self { number } else { nil }
-    }
-
     package var integer: Int? {
         if case .number(let number) = self { Int(exactly: number) } else { nil }
     }
