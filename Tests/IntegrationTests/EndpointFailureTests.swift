@@ -138,6 +138,49 @@ extension IntegrationTests {
             }
         }
 
+        @Test("an endpoint that stops in the middle of its answer: the client is cut off after timeout.body_idle")
+        func stalledAnswer() throws {
+            try Lab.run { lab in
+                let gate = Gate()
+                let app = try lab.scripted { connection in
+                    _ = try connection.receive()
+                    try connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun")
+                    try gate.wait()
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(
+                    SiteText.http(port, to: [app.address], nodes: 1, top: "limits: {timeout: {body_idle: 500ms}}"))
+                let response = try Curl.request("http://127.0.0.1:\(port)/")
+                gate.open()
+                // curl's "transfer closed early".
+                #expect([18, 56].contains(response.exitCode), "\(response)")
+                #expect(response.text == "begun")
+                #expect(response.elapsed >= .milliseconds(450) && response.elapsed < .seconds(3), "\(response.elapsed)")
+            }
+        }
+
+        @Test("an answer without a length that its endpoint resets does not look whole")
+        func resetAnswer() throws {
+            try Lab.run { lab in
+                let gate = Gate()
+                let app = try lab.scripted { connection in
+                    _ = try connection.receive()
+                    try connection.socket.send("HTTP/1.1 200 OK\r\n\r\nbegun")
+                    try gate.wait()
+                    connection.socket.reset()
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))
+                let client = try TCPSocket(connectingTo: port)
+                try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                var text = ""
+                while !text.hasSuffix("begun") { text += String(decoding: try client.receive(), as: UTF8.self) }
+                gate.open()
+                let error = #expect(throws: SystemCallError.self) { _ = try client.receive() }
+                #expect(error?.errno == ECONNRESET)
+            }
+        }
+
         @Test(
             "an answer that is no HTTP is 502",
             arguments: [
