@@ -101,6 +101,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @inlinable
     package mutating func retire(_ slot: UInt32) {
         bumpGeneration(of: slot)
+        precondition(retiredCount < chunkCount * Slab.chunkElements, "slots are retired twice")
         unsafe retired[retiredCount] = slot
         retiredCount += 1
         count -= 1
