@@ -27,6 +27,18 @@ extension IntegrationTests {
             }
         }
 
+        @Test("an endpoint whose connections break looks slow, however quickly they do")
+        func breaking() throws {
+            try Lab.run { lab in
+                let bad = try lab.http("bad") { _ in .raw("", closes: true) }
+                let good = try lab.http("good"), port = try Ports.unused()
+                _ = try lab.site(SiteText.http(port, to: [bad.address, good.address], nodes: 1, balance: nil))
+                let client = try HTTPConnection(to: port)
+                for _ in 0..<100 { #expect(try client.request("/").text == "good") }
+                #expect((1...10).contains(bad.requests.count), "\(bad.requests.count) requests")
+            }
+        }
+
         @Test("a backup gets nothing as long as the others are there, and all when they aren't")
         func backup() throws {
             try Lab.run { lab in
