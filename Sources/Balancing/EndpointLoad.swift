@@ -75,6 +75,7 @@ package struct EndpointLoad: BitwiseCopyable, Sendable {
     /// What a request to it is expected to take, nanoseconds; 0: never observed.
     ///
     /// It fades while nothing is observed, with τ = 10 s, so that an endpoint that was slow is tried again some time.
+    @inline(__always)
     package func latency(at now: UInt64) -> Float {
         peak * Decay.kept(afterTicks: Float(UInt32(truncatingIfNeeded: now >> 20) &- observedAt))
     }

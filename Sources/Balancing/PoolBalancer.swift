@@ -2,7 +2,7 @@
 ///
 /// Which endpoints may be chosen (the *candidates*) is worked out when something changes (`changed`), in time that grows with the pool
 /// and without memory; a pick then costs the same however large the pool is. Plain data over a `PoolShape` that must
-/// outlive it; `destroy` gives its memory back.
+/// outlive it; `destroy` gives its memory back. As in `CandidateSet`, what a pick calls is `mutating`.
 @safe
 package struct PoolBalancer {
     /// Which endpoints are candidates.
@@ -105,7 +105,7 @@ package struct PoolBalancer {
     private static var scannedMax: Int { 8 }
 
     /// The fewest requests for its weight. Ties go by weight, so that an idle pool is shared by weight, too.
-    private func leastLoaded(
+    private mutating func leastLoaded(
         _ loads: UnsafeMutablePointer<EndpointLoad>, _ random: inout RandomSource
     ) -> UInt32? {
         if candidates.count <= PoolBalancer.scannedMax {
@@ -113,16 +113,17 @@ package struct PoolBalancer {
         }
         // Two choices (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001): workers and nodes that
         // each see their own requests only don't all run to the same endpoint.
-        guard let first = unsafe candidates.draw(loads, &random) else { return nil }
-        guard let second = unsafe candidates.draw(loads, besides: first, &random) else { return first.number }
+        guard let (first, other) = unsafe candidates.drawTwo(loads, &random) else { return nil }
+        guard let second = other else { return first.number }
         // On a tie the first draw stays, and that one went by weight.
         return unsafe PoolBalancer.difference(second, first, loads) < 0 ? second.number : first.number
     }
 
-    private func leastLoadedOfAll(
+    @inline(never)
+    private mutating func leastLoadedOfAll(
         _ loads: UnsafeMutablePointer<EndpointLoad>, _ random: inout RandomSource
     ) -> UInt32? {
-        var best: CandidateSet.Draw?
+        var best: CandidateSet.Member?
         // Sum of the weights of those that are as good as `best`.
         var tied: UInt32 = 0
         for place in 0..<candidates.count {
@@ -144,7 +145,7 @@ package struct PoolBalancer {
     /// Below 0 when `first` has fewer requests for its weight than `second`, 0 when as many.
     @inline(__always)
     private static func difference(
-        _ first: CandidateSet.Draw, _ second: CandidateSet.Draw, _ loads: UnsafeMutablePointer<EndpointLoad>
+        _ first: CandidateSet.Member, _ second: CandidateSet.Member, _ loads: UnsafeMutablePointer<EndpointLoad>
     ) -> Int64 {
         // Cross-multiplied: 32 bits by 13 bits, the difference fits.
         unsafe Int64(loads[Int(first.number)].active) &* Int64(second.weight)
@@ -163,19 +164,20 @@ package struct PoolBalancer {
     private static var unknownLatency: Float { 1e13 }
 
     /// The least expected wait: latency times the requests it would have.
-    private func fastest(
+    private mutating func fastest(
         _ loads: UnsafeMutablePointer<EndpointLoad>, now: UInt64, _ random: inout RandomSource
     ) -> UInt32? {
         if candidates.count <= PoolBalancer.scannedMax {
             return unsafe fastestOfAll(loads, now: now, &random)
         }
-        guard let first = unsafe candidates.draw(loads, &random) else { return nil }
-        guard let second = unsafe candidates.draw(loads, besides: first, &random) else { return first.number }
+        guard let (first, other) = unsafe candidates.drawTwo(loads, &random) else { return nil }
+        guard let second = other else { return first.number }
         let costs = unsafe (PoolBalancer.cost(first, loads, now), PoolBalancer.cost(second, loads, now))
         return costs.1 * PoolBalancer.tieRatio < costs.0 ? second.number : first.number
     }
 
-    private func fastestOfAll(
+    @inline(never)
+    private mutating func fastestOfAll(
         _ loads: UnsafeMutablePointer<EndpointLoad>, now: UInt64, _ random: inout RandomSource
     ) -> UInt32? {
         var costs = SIMD8<Float>(repeating: .infinity)
@@ -198,7 +200,7 @@ package struct PoolBalancer {
 
     @inline(__always)
     private static func cost(
-        _ candidate: CandidateSet.Draw, _ loads: UnsafeMutablePointer<EndpointLoad>, _ now: UInt64
+        _ candidate: CandidateSet.Member, _ loads: UnsafeMutablePointer<EndpointLoad>, _ now: UInt64
     ) -> Float {
         let load = unsafe loads[Int(candidate.number)]
         let latency = load.isObserved || load.active == 0 ? load.latency(at: now) : unknownLatency
@@ -213,7 +215,8 @@ package struct PoolBalancer {
     /// A few requests are no load: below this many at one endpoint a key stays where it belongs.
     private static var boundMin: UInt64 { 8 }
 
-    private func hashed(_ key: UInt64, _ loads: UnsafeMutablePointer<EndpointLoad>, active: UInt32) -> UInt32? {
+    private mutating func hashed(_ key: UInt64, _ loads: UnsafeMutablePointer<EndpointLoad>, active: UInt32) -> UInt32?
+    {
         guard let maglev = unsafe maglev else { return nil }
         // 1.25 (active + 1) / weight of all, as a fraction of 4.
         let share = UInt64(active &+ 1) &* 5
