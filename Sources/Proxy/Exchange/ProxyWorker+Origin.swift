@@ -14,7 +14,8 @@ extension ProxyWorker {
         return RequestOrigin(peer: peer, bytes, fields, isSecure: isSecure) { unsafe tables.pointee.trusts($0) }
     }
 
-    func facts(
+    /// `mutating` for what it costs: otherwise it gets a copy of the whole worker.
+    mutating func facts(
         of exchange: ExchangePointer, _ client: ClientPointer, _ route: UnsafeMutablePointer<CompiledRoute>
     ) -> RequestFacts {
         let tables = unsafe exchange.pointee.site.pointee.tables

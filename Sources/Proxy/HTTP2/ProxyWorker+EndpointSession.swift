@@ -24,8 +24,9 @@ extension ProxyWorker {
     }
 
     /// The first of an endpoint's sessions that takes another stream: so few are kept busy, and the others become idle. One that
-    /// was opened by the rules of an earlier site is nobody's but its opener's.
-    func sessionWithRoom(_ number: UInt32) -> EndpointSessionPointer? {
+    /// was opened by the rules of an earlier site is nobody's but its opener's. `mutating` for what it costs: otherwise it gets a
+    /// copy of the whole worker.
+    mutating func sessionWithRoom(_ number: UInt32) -> EndpointSessionPointer? {
         let identity = unsafe endpoints[Int(number)].tlsIdentity
         var slot = unsafe endpoints[Int(number)].firstSession
         while slot != EndpointSession.none {
