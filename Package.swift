@@ -22,6 +22,9 @@ let staticRuntime: [LinkerSetting] = [
     .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
 ]
 
+/// Tests of optimised targets aren't worth an optimiser's time themselves (`scripts/test` builds everything as a release).
+let tests: [SwiftSetting] = common + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let package = Package(
     name: "sluice",
     products: [
@@ -113,51 +116,53 @@ let package = Package(
             swiftSettings: common),
 
         // Fake clock, scripted peers, real processes: for tests only.
-        .target(name: "TestKit", swiftSettings: common),
+        .target(name: "TestKit", swiftSettings: tests),
 
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: common),
-        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: common),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "CLinux"], swiftSettings: tests),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTPMessage", "EventLoop"], swiftSettings: tests),
         .testTarget(
             name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP1", "HTTPMessage", "EventLoop", "CNGHTTP2"],
-            swiftSettings: common),
-        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop", "TestKit"], swiftSettings: common),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: common),
-        .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: common),
+            swiftSettings: tests),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "EventLoop", "TestKit"], swiftSettings: tests),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "EventLoop"], swiftSettings: tests),
+        .testTarget(name: "BalancingTests", dependencies: ["Balancing"], swiftSettings: tests),
         .testTarget(
             name: "PlanningTests", dependencies: ["Planning", "Balancing", "Snapshot", "EventLoop"],
-            swiftSettings: common),
-        .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: common),
+            swiftSettings: tests),
+        .testTarget(name: "PatternTests", dependencies: ["Pattern"], swiftSettings: tests),
         .testTarget(
             name: "SnapshotTests",
             dependencies: ["Snapshot", "NodeLink", "EventLoop", "Telemetry", "HTTPMessage", "Balancing", "TLS"],
-            swiftSettings: common),
+            swiftSettings: tests),
         .testTarget(
             name: "NodeAgentTests",
-            dependencies: ["NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "TLS", "EventLoop"],
-            swiftSettings: common),
+            dependencies: [
+                "NodeAgent", "NodeLink", "Telemetry", "Balancing", "Snapshot", "TLS", "EventLoop", "COpenSSL",
+            ],
+            swiftSettings: tests),
         .testTarget(
             name: "ForwarderTests",
             dependencies: ["Forwarder", "NodeAgent", "NodeLink", "Snapshot", "Balancing", "EventLoop", "CLinux"],
-            swiftSettings: common),
+            swiftSettings: tests),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
                 "Proxy", "HTTP1", "HTTPMessage", "Balancing", "Snapshot", "NodeAgent", "NodeLink", "EventLoop",
             ],
-            swiftSettings: common),
+            swiftSettings: tests),
         .testTarget(
             name: "SiteFileTests",
             dependencies: ["SiteFile", "Snapshot", "Pattern", "EventLoop", "TLS", "Balancing", "TestKit"],
             exclude: ["Golden"],
-            swiftSettings: common),
+            swiftSettings: tests),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
                 "ControlPlane", "SiteFile", "Snapshot", "NodeLink", "EventLoop", "TLS", "Balancing", "TestKit",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: common),
-        .testTarget(name: "IntegrationTests", dependencies: ["TestKit"], swiftSettings: common),
+            swiftSettings: tests),
+        .testTarget(name: "IntegrationTests", dependencies: ["TestKit"], swiftSettings: tests),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -8,7 +8,9 @@ from system import BenchError
 
 POLICIES = ("round-robin", "least-request", "peak-ewma", "random", "hash")
 SIZES = (10, 10_000)
-EXECUTABLE = systems.REPOSITORY / ".build" / "release" / "balancing-bench"
+BESIDE, BUILT = (directory / "balancing-bench" for directory in
+                 (systems.EXECUTABLES, systems.REPOSITORY / ".build" / "release"))
+EXECUTABLE = BESIDE if BESIDE.exists() else BUILT
 FEW, MANY = 1_000, 11_000
 CASES = [f"pick-{policy}-{size}" for size in SIZES for policy in POLICIES]
 
