@@ -64,6 +64,8 @@ extension IntegrationTests {
                 #expect(app.requestCount == report.completed)
                 let counted = try site.control.endpoint("app", app.address)?["requests"]?.integer
                 #expect(counted == report.completed)
+                #expect(try site.metric("sluice_requests_total", ["code": "200"]) == Double(report.completed))
+                #expect(try site.metric("sluice_requests_total") == Double(report.completed))
             }
         }
 

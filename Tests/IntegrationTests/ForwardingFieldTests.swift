@@ -37,9 +37,11 @@ extension IntegrationTests {
             "X-Real-IP: 192.0.2.7", "X-Request-Id: chosen-by-the-client",
         ]
 
-        @Test("what an untrusted client claims is replaced")
-        func untrusted() throws {
-            let head = try endpointView(fields: Self.claims)
+        @Test(
+            "what an untrusted client claims is replaced, whoever else is trusted",
+            arguments: ["", "trust: {proxies: [\"10.0.0.0/8\", \"127.0.0.2/32\"]}"])
+        func untrusted(trust: String) throws {
+            let head = try endpointView(trust: trust, fields: Self.claims)
             #expect(head.all("X-Forwarded-For") == ["127.0.0.1"])
             #expect(head.all("X-Forwarded-Proto") == ["http"])
             #expect(head.all("X-Forwarded-Host") == ["shop.example"])
