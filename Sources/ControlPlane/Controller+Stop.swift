@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NodeLink
 import SiteFile
+import Snapshot
 
 extension Controller {
     /// Drains the site and ends its local nodes.
@@ -60,14 +61,18 @@ extension Controller {
         for link in links.values { link.send(.reopenLog) }
     }
 
-    /// Reads the site file again: as `apply`, but what goes wrong is logged.
+    /// Reads the site file, and the files that it names, again: as `apply`, but without a new revision when nothing has changed,
+    /// and what goes wrong is logged.
     package func reload(_ source: Source) async {
-        guard source.text != current?.revision.text else {
-            let failed = staples.certificates.values.count { $0.failure != nil }
-            let rest = failed == 0 ? "" : "; what failed at OCSP responders (\(failed)) is asked again"
-            logger.info("\(source.file) is unchanged: nothing to do\(rest)")
-            watchStaples(isNew: true)
-            return
+        if let current, current.revision.text == source.text {
+            guard await hasChangedFiles(current, source) else {
+                let failed = staples.certificates.values.count { $0.failure != nil }
+                let rest = failed == 0 ? "" : "; what failed at OCSP responders (\(failed)) is asked again"
+                logger.info("\(source.file) is unchanged: nothing to do\(rest)")
+                watchStaples(isNew: true)
+                return
+            }
+            logger.info("\(source.file) is unchanged, but not the files that it names")
         }
         do {
             _ = try await apply(source, author: nil, comment: "SIGHUP")
@@ -79,5 +84,18 @@ extension Controller {
         } catch {
             logger.error("\(source.file) is not applied: \(error)")
         }
+    }
+
+    /// Whether the site file's text would be compiled to something else now: a renewed certificate. Addresses of names don't
+    /// count, they are looked up at intervals of their own. A file that is gone or bad is a change, which `apply` refuses.
+    private func hasChangedFiles(_ current: Publication, _ source: Source) async -> Bool {
+        let revision = current.revision
+        guard
+            let (compiled, _) = try? await Controller.compiled(
+                source, number: revision.number, author: revision.author, comment: revision.comment, resolver: resolver)
+        else { return true }
+        var snapshot = compiled.stapling(staples.responses).snapshot
+        for (index, pool) in current.snapshot.pools.enumerated() { snapshot.pools[index].endpoints = pool.endpoints }
+        return snapshot != current.snapshot
     }
 }

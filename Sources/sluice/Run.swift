@@ -8,8 +8,8 @@ struct Run: AsyncParsableCommand {
         abstract: "Run a site on this machine: control plane, forwarder and proxy nodes.",
         discussion: """
             Prints one line, "ready: …", on standard output once clients can be served; logs go to standard error.
-            SIGTERM drains and stops, a second one stops at once; SIGHUP reads the site file again; SIGUSR1 opens the file of
-            the access log anew.
+            SIGTERM drains and stops, a second one stops at once; SIGHUP reads the site file and the certificates that it
+            names again; SIGUSR1 opens the file of the access log anew.
 
             EXAMPLES:
               sluice run site.yaml

@@ -148,6 +148,40 @@ extension IntegrationTests {
             }
         }
 
+        @Test(
+            "SIGHUP takes renewed certificate files over, also when the site file is the same; without a change it does nothing"
+        )
+        func renewedFiles() throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http("app"), try Ports.unused())
+                let (site, authority) = try HTTPSTests.site(lab, port, to: [app.address], nodes: 2)
+                func certificate() throws -> String {
+                    let said = try HTTPSTests.handshake(port, []).text
+                    let lines = said.split(separator: "\n").drop { $0 != "-----BEGIN CERTIFICATE-----" }
+                    try #require(!lines.isEmpty, "\(said)")
+                    return lines.prefix { $0 != "-----END CERTIFICATE-----" }.joined()
+                }
+                let (revision, first) = (try site.control.revision(), try certificate())
+                site.signal(SIGHUP)
+                try Eventually.holds("the log says so") { site.log.contains("is unchanged: nothing to do") }
+                #expect(try site.control.revision() == revision)
+                try authority.issue("shop", for: ["shop.example"], days: 90)
+                site.signal(SIGHUP)
+                try Eventually.holds("the renewed certificate") { try certificate() != first }
+                #expect(try site.control.revision() == revision + 1)
+                // A key that is another certificate's is refused, and what is served stays.
+                let renewed = try certificate()
+                try authority.issue("other", for: ["other.example"])
+                try Command.succeed(["cp", site.directory.file("other.key"), site.directory.file("shop.key")])
+                site.signal(SIGHUP)
+                try Eventually.holds("the diagnostics in the log") {
+                    site.log.contains("is not the key of the certificate")
+                }
+                #expect(try site.control.revision() == revision + 1)
+                #expect(try certificate() == renewed)
+            }
+        }
+
         @Test("apply takes changed certificates over; connections that are open go on")
         func changedCertificate() throws {
             try Lab.run { lab in
