@@ -23,7 +23,7 @@ class CPUTime:
 class _Reading:
     user_ns: int
     system_ns: int
-    run_ns: int
+    run_ns: dict  # by thread
 
 
 class CPUMeter:
@@ -31,7 +31,8 @@ class CPUMeter:
 
     The total is the scheduler's own clock (`/proc/PID/task/TID/schedstat`, nanoseconds). Only the split into user
     and system comes from the 10 ms ticks of `/proc/PID/stat`, scaled to that total. A kernel without schedstat
-    leaves the ticks alone, then a round should be 2 s or longer.
+    leaves the ticks alone, then a round should be 2 s or longer. The clock of a thread that ends is gone with it; for a
+    process that had such threads the ticks stand in when they say more.
     """
 
     def __init__(self, pids):
@@ -43,7 +44,10 @@ class CPUMeter:
             after = _read(pid)
             user += after.user_ns - before.user_ns
             system += after.system_ns - before.system_ns
-            run += after.run_ns - before.run_ns
+            own = sum(clock - before.run_ns.get(task, 0) for task, clock in after.run_ns.items())
+            if before.run_ns.keys() - after.run_ns.keys():
+                own = max(own, after.user_ns - before.user_ns + after.system_ns - before.system_ns)
+            run += own
         ticks = user + system
         if run == 0:
             return CPUTime(user, system)
@@ -55,10 +59,10 @@ class CPUMeter:
 def _read(pid):
     # The command name may hold spaces and parentheses; what follows the last ")" is fixed (proc(5)).
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    run = 0
+    run = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            run += int((task / "schedstat").read_text().split()[0])
+            run[task.name] = int((task / "schedstat").read_text().split()[0])
         except FileNotFoundError:
             continue  # the thread ended, or this kernel keeps no schedstat
     return _Reading(int(fields[11]) * TICK_NS, int(fields[12]) * TICK_NS, run)
