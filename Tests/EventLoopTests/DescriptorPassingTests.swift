@@ -1,3 +1,4 @@
+import Dispatch
 import EventLoop
 import Glibc
 import Testing
@@ -83,11 +84,41 @@ struct DescriptorPassingTests {
         #expect(second.payload == [2] && second.descriptors.map(identity) == sent.suffix(1).map(identity))
     }
 
+    /// A call that waits is ended by shutting its socket down, so that the test fails and doesn't hang.
+    private func withoutWaiting(_ socket: CInt, _ call: () -> Transfer) -> Transfer {
+        let returned = DispatchSemaphore(value: 0)
+        let watch = DispatchWorkItem {
+            if returned.wait(timeout: .now() + 10) == .timedOut { shutdown(socket, CInt(SHUT_RDWR)) }
+        }
+        DispatchQueue.global().async(execute: watch)
+        let transfer = call()
+        returned.signal()
+        watch.wait()
+        return transfer
+    }
+
+    @Test("a peer that doesn't read makes no sender wait, and what it was sent is there when it does")
+    func full() throws {
+        let pair = try Pair()
+        var sent = 0
+        let last = withoutWaiting(pair.ends[0]) {
+            while true {
+                let transfer = send(pair.ends[0], [UInt8](repeating: 7, count: 1024), [])
+                guard transfer == .bytes(1024), sent < 100_000 else { return transfer }
+                sent += 1
+            }
+        }
+        #expect(last == .wouldBlock)
+        #expect(sent > 0)
+        for _ in 0..<sent { #expect(receive(pair.ends[1], room: 1024).transfer == .bytes(1024)) }
+        #expect(send(pair.ends[0], [1], []) == .bytes(1))
+    }
+
     @Test("nothing there, and a peer that has gone, are outcomes")
     func outcomes() throws {
         var ends: [CInt] = [-1, -1]
         try #require(socketpair(AF_UNIX, CInt(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
-        #expect(receive(ends[1]).transfer == .wouldBlock)
+        #expect(withoutWaiting(ends[1]) { receive(ends[1]).transfer } == .wouldBlock)
         close(ends[0])
         #expect(receive(ends[1]).transfer == .endOfStream)
         #expect(send(ends[1], [1], []) == .failed(EPIPE))
