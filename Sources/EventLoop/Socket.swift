@@ -142,13 +142,31 @@ package enum Socket {
 
     /// Bytes sent that the peer's kernel has acknowledged (`tcpi_bytes_acked`, `tcp(7)`); 0 for what is no TCP.
     package static func acknowledgedBytes(_ socket: CInt) -> UInt64 {
-        // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.
-        let offset = 120
-        return unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { information in
+        let count = unsafe withInformation(of: socket, bytesMin: 128) {
+            unsafe $0.loadUnaligned(fromByteOffset: 120, as: UInt64.self)
+        }
+        return count ?? 0
+    }
+
+    /// Segments sent that carried no data (`tcpi_segs_out` less `tcpi_data_segs_out`), modulo 2^32; nil for what is no TCP.
+    package static func acknowledgementsSent(_ socket: CInt) -> UInt32? {
+        unsafe withInformation(of: socket, bytesMin: 160) {
+            unsafe $0.loadUnaligned(fromByteOffset: 136, as: UInt32.self)
+                &- $0.loadUnaligned(fromByteOffset: 156, as: UInt32.self)
+        }
+    }
+
+    /// `struct tcp_info` of linux/tcp.h, which is longer than the C library's: members are read by their place.
+    ///
+    /// - Returns: nil for what is no TCP, or when the kernel knows fewer members.
+    private static func withInformation<Value>(
+        of socket: CInt, bytesMin: Int, _ read: (UnsafeMutableRawBufferPointer) -> Value
+    ) -> Value? {
+        unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { information in
             var length = socklen_t(information.count)
             let code = unsafe getsockopt(socket, CInt(IPPROTO_TCP), TCP_INFO, information.baseAddress!, &length)
-            guard code == 0, Int(length) >= offset + 8 else { return 0 }
-            return unsafe information.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            guard code == 0, Int(length) >= bytesMin else { return nil }
+            return unsafe read(information)
         }
     }
 
@@ -177,14 +195,50 @@ package enum Socket {
 
     // MARK: bytes
 
-    package static func receive(_ socket: CInt, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Transfer {
+    /// - Parameter peeks: What is received stays in the socket's queue (`MSG_PEEK`).
+    package static func receive(
+        _ socket: CInt, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, peeks: Bool = false
+    ) -> Transfer {
         while true {
-            let result = unsafe recv(socket, bytes, count, 0)
+            let result = unsafe recv(socket, bytes, count, peeks ? CInt(MSG_PEEK) : 0)
             if result > 0 { return .bytes(result) }
             if result == 0 { return .endOfStream }
             if errno == EAGAIN { return .wouldBlock }
             if errno != EINTR { return .failed(errno) }
         }
+    }
+
+    /// Looks at what stands in the queue of a TCP socket behind bytes that were looked at before.
+    ///
+    /// - Parameters:
+    ///   - bytes: Room for `count` bytes, no fewer than `behind`; gets what is new.
+    ///   - behind: How many were looked at before.
+    /// - Returns: `.wouldBlock` when there are no others, whether there will be or not.
+    package static func peek(
+        _ socket: CInt, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, behind: Int
+    ) -> Transfer {
+        precondition(behind <= count, "peek behind \(behind) bytes with room for \(count)")
+        // Both parts begin at the same place: what is known already is overwritten.
+        var parts = unsafe (iovec(iov_base: bytes, iov_len: behind), iovec(iov_base: bytes, iov_len: count))
+        while true {
+            let result = unsafe withUnsafeMutablePointer(to: &parts) { pointer in
+                var message = unsafe msghdr()
+                unsafe message.msg_iov = UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: iovec.self)
+                unsafe message.msg_iovlen = 2
+                return unsafe recvmsg(socket, &message, CInt(MSG_PEEK))
+            }
+            if result > behind { return .bytes(result - behind) }
+            if result >= 0 || errno == EAGAIN { return .wouldBlock }
+            if errno != EINTR { return .failed(errno) }
+        }
+    }
+
+    /// Bytes that have come and were not taken; negative when the kernel doesn't say.
+    package static func queuedBytes(_ socket: CInt) -> Int { Int(clinux_queued_bytes(socket)) }
+
+    /// Takes bytes that were looked at out of the queue of a TCP socket.
+    package static func discard(_ socket: CInt, _ count: Int) {
+        while recv(socket, nil, count, CInt(MSG_TRUNC) | CInt(MSG_DONTWAIT)) < 0, errno == EINTR {}
     }
 
     /// - Parameter more: More follows at once: the kernel may hold a partial segment back (`MSG_MORE`).

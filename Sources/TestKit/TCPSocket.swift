@@ -115,14 +115,23 @@ package final class TCPSocket: Sendable {
     }
 
     /// Bytes of ours that the peer's kernel has acknowledged (`tcpi_bytes_acked`; the SYN counts as one).
-    package var acknowledgedBytes: Int {
-        // struct tcp_info of linux/tcp.h, which is longer than the C library's: the member stands at byte 120.
-        let offset = 120
+    package var acknowledgedBytes: Int { Int(information(120, as: UInt64.self) ?? 0) }
+
+    /// Segments that came without data, as those that only acknowledge (`tcpi_segs_in` less `tcpi_data_segs_in`).
+    package var bareSegmentsReceived: Int {
+        guard let all = information(140, as: UInt32.self), let data = information(152, as: UInt32.self) else {
+            return 0
+        }
+        return Int(all) - Int(data)
+    }
+
+    /// A member of `struct tcp_info` of linux/tcp.h, which is longer than the C library's, by its place.
+    private func information<Value: BitwiseCopyable>(_ offset: Int, as type: Value.Type) -> Value? {
         var information = [UInt8](repeating: 0, count: 256)
         var length = socklen_t(information.count)
         let code = getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &information, &length)
-        guard code == 0, Int(length) >= offset + 8 else { return 0 }
-        return information.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
+        guard code == 0, Int(length) >= offset + MemoryLayout<Value>.size else { return nil }
+        return information.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) }
     }
 
     package func setTimeout(_ timeout: Duration) {

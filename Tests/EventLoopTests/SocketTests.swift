@@ -176,4 +176,50 @@ struct SocketTests {
         #expect(Socket.splice(from: server, into: &pipe, count: PipePool.pipeBytes) == .endOfStream)
         pool.give(&pipe)
     }
+
+    @Test("what is looked at stays until it is discarded, and what comes behind it can be looked at")
+    func peek() throws {
+        let listener = try Socket.listen(on: Self.loopback, deferAccept: false)
+        let client = try connect(.ip(try #require(Socket.localAddress(listener.rawValue))))
+        let accepted = try accept(listener.rawValue)
+        let server = accepted.socket.rawValue
+        var room = [UInt8](repeating: 0, count: 4)
+        #expect(Socket.receive(server, &room, 4, peeks: true) == .wouldBlock)
+        #expect(Socket.send(client.rawValue, [1, 2, 3], 3) == .bytes(3))
+        try wait(server, for: POLLIN)
+        #expect(Socket.receive(server, &room, 4, peeks: true) == .bytes(3))
+        #expect(room == [1, 2, 3, 0])
+        #expect(Socket.peek(server, &room, 4, behind: 3) == .wouldBlock)
+        #expect(Socket.send(client.rawValue, [4, 5], 2) == .bytes(2))
+        while Socket.peek(server, &room, 3, behind: 3) != .bytes(2) {}
+        #expect(room.prefix(2) == [4, 5])
+        Socket.discard(server, 3)
+        #expect(Socket.receive(server, &room, 4) == .bytes(2))
+        #expect(room.prefix(2) == [4, 5])
+        // Nothing is left: nothing is discarded.
+        Socket.discard(server, 3)
+        Socket.shutdownWriting(client.rawValue)
+        try wait(server, for: POLLIN)
+        #expect(Socket.receive(server, &room, 4, peeks: true) == .endOfStream)
+    }
+
+    @Test("segments without data are counted on TCP only")
+    func acknowledgements() throws {
+        let listener = try Socket.listen(on: Self.loopback, deferAccept: false)
+        let client = try connect(.ip(try #require(Socket.localAddress(listener.rawValue))))
+        let accepted = try accept(listener.rawValue)
+        let before = try #require(Socket.acknowledgementsSent(client.rawValue))
+        // The SYN and the acknowledgement of its answer.
+        #expect(before == 2)
+        #expect(Socket.send(client.rawValue, [1], 1) == .bytes(1))
+        #expect(Socket.acknowledgementsSent(client.rawValue) == before)
+        // FIN carries no data either.
+        Socket.shutdownWriting(client.rawValue)
+        #expect(Socket.acknowledgementsSent(client.rawValue) == before + 1)
+        _ = accepted
+        let path = "/tmp/sluice-test-\(getpid())-acknowledgements.sock"
+        defer { unlink(path) }
+        let unix = try Socket.listen(onPath: path, type: CInt(SOCK_STREAM.rawValue))
+        #expect(Socket.acknowledgementsSent(unix.rawValue) == nil)
+    }
 }

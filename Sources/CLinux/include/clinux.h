@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -35,6 +36,12 @@ static inline void clinux_set_thread_name(const char *name) { prctl(PR_SET_NAME,
 
 /// Sleeps and timeouts of this thread end that many nanoseconds late at most (50,000 without it).
 static inline void clinux_set_timer_slack(unsigned long nanoseconds) { prctl(PR_SET_TIMERSLACK, nanoseconds); }
+
+/// Bytes in the receive queue of a socket (SIOCINQ, tcp(7)); negative after an error.
+static inline int clinux_queued_bytes(int socket) {
+    int count = 0;
+    return ioctl(socket, FIONREAD, &count) == 0 ? count : -1;
+}
 
 static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 

@@ -36,6 +36,11 @@ struct EndpointConnection: BitwiseCopyable {
     /// The stream that it is, in place of a connection; `EndpointStream.none` for a connection.
     var stream = EndpointStream.none
     var input = Buffer()
+    var acks = AckPiggybacking()
+    /// Bytes of the response, or of the last one, that were looked at and are still in the socket's queue.
+    var unread: UInt32 = 0
+    /// Reads that the response under way has taken, not counting those that only look.
+    var reads: UInt32 = 0
     /// Not yet sent: the rest of a head. With TLS: whatever the socket didn't take, encrypted.
     var output = Buffer()
     /// nil: in the clear.

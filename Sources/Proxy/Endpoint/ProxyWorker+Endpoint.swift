@@ -21,6 +21,7 @@ extension ProxyWorker {
             if unsafe connection.pointee.isReadable {
                 // With TLS the bytes may be a session that is offered.
                 if unsafe connection.pointee.tls != nil, unsafe isQuiet(connection) { return }
+                if unsafe holdsUnreadOnly(connection) { return }
                 unsafe closeConnection(connection)
             }
         case .mirroring: unsafe mirrorEvent(connection, readiness)
@@ -191,6 +192,7 @@ extension ProxyWorker {
             return
         }
         unsafe buffers.empty(&connection.pointee.input)
+        unsafe noteResponse(on: connection)
         unsafe connection.pointee.idleSince = now
         unsafe setDeadline(connection, min(now + idleNanoseconds, connection.pointee.expiresAt))
         unsafe linkIdle(connection)
@@ -215,6 +217,7 @@ extension ProxyWorker {
     /// next request. The kernel is asked only when the last read left that open.
     private mutating func isSpent(_ connection: ConnectionPointer) -> Bool {
         guard unsafe connection.pointee.isReadable else { return true }
+        if unsafe holdsUnreadOnly(connection) { return true }
         unsafe connection.pointee.isReadable = false
         return unsafe isQuiet(connection)
     }
@@ -238,6 +241,7 @@ extension ProxyWorker {
         }
         if unsafe connection.pointee.phase == .idle { unsafe unlinkIdle(connection) }
         if unsafe connection.pointee.tls != nil { unsafe endTLS(connection) }
+        unsafe takeUnread(connection)
         unsafe close(connection.pointee.descriptor)
         let number = unsafe connection.pointee.endpoint
         if unsafe connection.pointee.isCounted { giveBudget(of: number) }

@@ -127,7 +127,7 @@ extension ProxyWorker {
             return unsafe receiveOnStream(connection, bytes, count)
         }
         guard let stream = unsafe connection.pointee.tls else {
-            return unsafe Socket.receive(connection.pointee.descriptor, bytes, count)
+            return unsafe receivePlain(connection, bytes, count)
         }
         return unsafe receive(connection, stream, bytes, count)
     }
@@ -152,7 +152,9 @@ extension ProxyWorker {
             return unsafe sendOnStream(connection, bytes, count)
         }
         guard let stream = unsafe connection.pointee.tls else {
-            return unsafe Socket.send(connection.pointee.descriptor, bytes, count)
+            let outcome = unsafe Socket.send(connection.pointee.descriptor, bytes, count)
+            unsafe takeUnread(connection)
+            return outcome
         }
         return unsafe send(connection, stream, bytes, count, keeps: false)
     }
@@ -183,6 +185,7 @@ extension ProxyWorker {
     /// Whether an idle connection is open with nothing to read. What TLS says by itself (a new session) is taken.
     mutating func isQuiet(_ connection: ConnectionPointer) -> Bool {
         guard unsafe connection.pointee.tls != nil else {
+            unsafe takeUnread(connection)
             return unsafe Socket.isQuiet(connection.pointee.descriptor)
         }
         var byte: UInt8 = 0

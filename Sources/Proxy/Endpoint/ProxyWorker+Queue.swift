@@ -245,6 +245,7 @@ extension ProxyWorker {
             unsafe closeEndpointStream(connection, isDone: true)
             return nil
         }
+        unsafe takeUnread(connection)
         let moved = unsafe MovedConnection(
             descriptor: connection.pointee.descriptor, idleSince: connection.pointee.idleSince,
             expiresAt: connection.pointee.expiresAt, deadline: connection.pointee.deadline, tls: connection.pointee.tls,

@@ -50,6 +50,8 @@ extension ProxyWorker {
         } else {
             outcome = unsafe Socket.send(
                 connection.pointee.descriptor, writer.bytes, headCount, received + offset, bodyCount)
+            // The request has acknowledged it.
+            unsafe takeUnread(connection)
         }
         switch outcome {
         case .bytes(let count): sent = count

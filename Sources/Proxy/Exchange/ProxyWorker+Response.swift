@@ -324,6 +324,7 @@ extension ProxyWorker {
         let held = unsafe exchange.pointee.responsePipe.count
         let count = unsafe Int(min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - held)))
         guard unsafe count > 0 && connection.pointee.isReadable else { return true }
+        unsafe countRead(connection)
         switch unsafe Socket.splice(
             from: connection.pointee.descriptor, into: &exchange.pointee.responsePipe, count: count)
         {
