@@ -1,3 +1,5 @@
+public import CLinux
+
 /// Slots for plain values at fixed addresses, with generations.
 ///
 /// Elements live in chunks that never move, so a pointer stays good until the slot is retired. A retired slot is
@@ -81,6 +83,16 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @inlinable
     package subscript(slot: UInt32) -> UnsafeMutablePointer<Element> {
         unsafe chunks[Int(slot >> Slab.chunkShift)] + Int(slot & UInt32(Slab.chunkElements - 1))
+    }
+
+    /// Has the element's cache lines fetched while other work goes on, whether the slot is in use or not.
+    @inlinable
+    package func prefetch(_ slot: UInt32) {
+        guard Int(slot >> Slab.chunkShift) < chunkCount else { return }
+        let element = unsafe UnsafeRawPointer(self[slot])
+        for offset in stride(from: 0, to: MemoryLayout<Element>.size, by: 64) {
+            unsafe clinux_prefetch(element + offset)
+        }
     }
 
     @inlinable

@@ -1,3 +1,5 @@
+import CLinux
+
 /// Deadlines of many connections: a hierarchical wheel (Varghese and Lauck, SOSP 1987), coarse and cheap.
 ///
 /// Four levels of 64 slots; one tick is 2^24 ns (16.8 ms), so the wheel reaches 78 hours. Setting, moving and
@@ -57,6 +59,11 @@ package struct TimerWheel: ~Copyable {
         // Rounded up, so that nothing fires early.
         let tick = (nanoseconds &+ (1 << TimerWheel.tickShift) &- 1) >> TimerWheel.tickShift
         insert(id, expiry: min(max(tick, elapsed + 1), elapsed + TimerWheel.reach))
+    }
+
+    /// Has an id's entry fetched while other work goes on.
+    package func prefetch(_ id: UInt32) {
+        if Int(id) < capacity { unsafe clinux_prefetch(entries + Int(id)) }
     }
 
     package mutating func cancel(_ id: UInt32) {

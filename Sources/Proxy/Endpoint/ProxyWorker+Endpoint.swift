@@ -230,7 +230,11 @@ extension ProxyWorker {
         } else {
             unsafe connections[previous].pointee.next = next
         }
-        if next != EndpointConnection.none { unsafe connections[next].pointee.previous = previous }
+        if next != EndpointConnection.none {
+            unsafe connections[next].pointee.previous = previous
+            // The next request takes that one, and changes the one behind it.
+            unsafe connections.prefetch(connections[next].pointee.next)
+        }
         unsafe endpoints[number].idleCount -= 1
     }
 

@@ -193,7 +193,12 @@ struct ProxyWorker: ~Copyable {
                 : poller.wait(timeoutNanoseconds: nanosecondsUntilBeat())
             now = Clock.monotonicNanoseconds()
             date.update(Clock.wallSeconds())
-            for index in 0..<count {
+            let looksAhead = count > ProxyWorker.lookAheadEvents
+            for index in (looksAhead ? -ProxyWorker.lookAheadEvents : 0)..<count {
+                if looksAhead {
+                    lookAhead(from: index, of: count)
+                    guard index >= 0 else { continue }
+                }
                 let (token, readiness) = poller.event(at: index)
                 switch token.kind {
                 case Kind.client: clientEvent(token, readiness)
