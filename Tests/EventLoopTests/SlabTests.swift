@@ -106,10 +106,13 @@ struct TokenTests {
     }
 
     @Test("fetching ahead takes any slot, and changes nothing")
-    func prefetch() throws {
+    func prefetch() {
         var slab = Slab<UInt64>()
         slab.prefetch(0)
-        let slot = try #require(slab.insert(7))
+        guard let slot = slab.insert(7) else {
+            Issue.record("no slot")
+            return
+        }
         for other in [slot, slab.slotLimit - 1, slab.slotLimit, .max] { slab.prefetch(other) }
         #expect(slab[slot].pointee == 7)
     }
