@@ -141,7 +141,7 @@ extension IntegrationTests {
             try run(resets: true) { client, _, app in
                 let last = try client.request("/stray")
                 #expect(last.text == "small")
-                usleep(50_000)
+                try Eventually.holds("the connection to be closed", within: .seconds(5)) { !app.failures.isEmpty }
                 let next = try client.request("/body/9")
                 #expect(next.body == Data(Endpoint.body(9)))
                 #expect(app.accepted == 2)
