@@ -15,6 +15,8 @@ extension IntegrationTests {
         ///     /chunked              four chunks, each in a segment
         ///     /close                as /small, then FIN
         ///     /stray                as /small, then bytes that nobody asked for
+        ///
+        /// Its pauses keep segments apart; what is expected holds for any length of them.
         private final class Endpoint: Sendable {
             let sockets = Mutex<[TCPSocket]>([])
             /// Connections that ended in order: without RST.
