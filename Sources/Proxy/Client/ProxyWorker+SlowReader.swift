@@ -4,16 +4,27 @@ import Telemetry
 /// Clients that read more slowly than their endpoint sends. What fits into `limits.buffer`, or into the pipe of a large
 /// body, is taken from the endpoint at once, so that its connection serves others while the client reads.
 extension ProxyWorker {
-    /// The client is full: takes the rest of the body into the connection's buffer. If that is all of it, the buffer
-    /// becomes the client's and the exchange is over; if not, the endpoint waits as the client does.
+    /// The client is full: takes what is to come of the body from the endpoint, as much as may be held. If that is all of
+    /// it, the endpoint's connection is free; if not, the endpoint waits as the client does.
+    ///
+    /// What is held goes out in this order: the client's output, the pipe, the connection's buffer.
     mutating func takeRest(_ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer) {
-        let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
         // A stream's rest couldn't wait without its exchange, which knows where it ends; with TLS a full client always has
         // output.
-        guard
-            unsafe bytesMax > 0 && exchange.pointee.hasSentRequest && !client.pointee.output.isHeld
-                && client.pointee.stream == ClientStream.none && client.pointee.tls == nil
-        else { return }
+        guard unsafe client.pointee.stream == ClientStream.none && client.pointee.tls == nil else { return }
+        if unsafe exchange.pointee.response.isComplete || isSpliced(exchange) && takeResponsePipe(exchange) {
+            unsafe pipeRest(exchange, connection)
+            return
+        }
+        let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
+        guard unsafe bytesMax > 0 && exchange.pointee.hasSentRequest else { return }
+        guard unsafe exchange.pointee.responsePipe.count == 0 else {
+            unsafe spill(exchange, connection)
+            return
+        }
+        if unsafe !connection.pointee.input.isHeld {
+            guard unsafe connection.pointee.isReadable && buffers.fill(&connection.pointee.input) else { return }
+        }
         var rest = unsafe exchange.pointee.response
         guard unsafe fillBuffer(connection) else {
             unsafe abandon(exchange, status: exchange.pointee.status)
@@ -27,28 +38,63 @@ extension ProxyWorker {
             rest.advance(piece)
             end += piece
         }
-        guard rest.isComplete && 1...bytesMax ~= end else {
-            // Plain bodies of this size go through a pipe anyway; a chunked one does when it may.
-            unsafe spill(exchange, connection)
+        let fits = rest.isComplete && 1...bytesMax ~= end
+        guard unsafe fits && becomesOutput(exchange, client, connection, end) else {
+            if fits || bytesMax > BufferPool.blockBytes { unsafe spill(exchange, connection) }
             return
         }
-        unsafe client.pointee.output = connection.pointee.input
-        unsafe client.pointee.output.end -= count - end
-        unsafe connection.pointee.input = Buffer()
-        // Bytes behind the response are nobody's: such a connection isn't used again.
-        if end < count { unsafe exchange.pointee.endpointPersists = false }
         unsafe exchange.pointee.response = rest
         unsafe finish(exchange)
     }
 
-    /// Moves a chunked body on into a pipe where `limits.buffer` is larger than a block: until all of it is there, or as
-    /// much as may be held, or all that has come.
-    mutating func spill(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+    /// Moves the first `count` bytes of the connection's buffer behind the client's output. What is left is behind the
+    /// response and nobody's; `makeIdle` closes a connection that holds any.
+    ///
+    /// - Returns: Whether there is room for them.
+    private mutating func becomesOutput(
+        _ exchange: ExchangePointer, _ client: ClientPointer, _ connection: ConnectionPointer, _ count: Int
+    ) -> Bool {
+        if unsafe client.pointee.output.isHeld {
+            unsafe client.pointee.output.compact()
+            guard unsafe count <= client.pointee.output.room else { return false }
+            unsafe client.pointee.output.append(connection.pointee.input.bytes, count: count)
+            unsafe connection.pointee.input.consume(count)
+            return true
+        }
+        let behind = unsafe connection.pointee.input.count - count
+        // The block is the client's from now on.
+        if behind > 0 { unsafe exchange.pointee.endpointPersists = false }
+        unsafe client.pointee.output = connection.pointee.input
+        unsafe client.pointee.output.end -= behind
+        unsafe connection.pointee.input = Buffer()
+        return true
+    }
+
+    /// Moves a plain body on into its pipe: first what was read of it, then what the socket has.
+    private mutating func pipeRest(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
+        while unsafe !connection.pointee.input.isEmpty,
+            case .send(let count) = unsafe exchange.pointee.response.next(
+                connection.pointee.input.bytes, connection.pointee.input.count),
+            case .bytes(let moved) = unsafe exchange.pointee.responsePipe.write(connection.pointee.input.bytes, count)
+        {
+            unsafe exchange.pointee.response.advance(moved)
+            unsafe connection.pointee.input.consume(moved)
+        }
+        if unsafe !exchange.pointee.response.isComplete && connection.pointee.input.isEmpty {
+            unsafe buffers.empty(&connection.pointee.input)
+            guard unsafe fillResponsePipe(exchange, connection) else { return }
+        }
+        if unsafe exchange.pointee.response.isComplete && exchange.pointee.hasSentRequest {
+            unsafe freeEndpoint(exchange)
+        } else {
+            unsafe watchResponse(exchange, connection)
+        }
+    }
+
+    /// Moves a chunked body on into a pipe: until all of it is there, or as much as may be held, or all that has come.
+    private mutating func spill(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
         let bytesMax = unsafe exchange.pointee.limits.pointee.bufferBytesMax
-        guard bytesMax > BufferPool.blockBytes,
-            unsafe exchange.pointee.hasSentRequest && exchange.pointee.response.spliceable == 0,
-            unsafe takeResponsePipe(exchange)
-        else { return }
+        guard unsafe exchange.pointee.response.spliceable == 0, unsafe takeResponsePipe(exchange) else { return }
         while unsafe !exchange.pointee.response.isComplete {
             if unsafe !connection.pointee.input.isHeld {
                 guard unsafe connection.pointee.isReadable && buffers.fill(&connection.pointee.input) else { return }

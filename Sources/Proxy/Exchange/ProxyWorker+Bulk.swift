@@ -23,6 +23,12 @@ extension ProxyWorker {
         return Token(kind: Kind.endpoint, slot: slot, generation: connections.generation(of: slot))
     }
 
+    /// For `exchanges.element(for:)`: whether the exchange is still the same after what may have ended it.
+    func token(of exchange: ExchangePointer) -> Token {
+        let slot = unsafe exchange.pointee.slot
+        return Token(kind: Kind.client, slot: slot, generation: exchanges.generation(of: slot))
+    }
+
     /// The client's socket takes no more now; it says when it does.
     mutating func clientIsFull(_ client: ClientPointer) {
         unsafe client.pointee.isWritable = false
@@ -33,20 +39,22 @@ extension ProxyWorker {
 
     /// The response's body can't be moved on now.
     mutating func watchResponse(_ exchange: ExchangePointer, _ connection: ConnectionPointer) {
-        let isBlocked = unsafe exchange.pointee.responsePipe.count > 0
-        guard unsafe isBlocked || exchange.pointee.responsePace.isPaced || connection.pointee.interest != .stream else {
+        let held = unsafe exchange.pointee.responsePipe.count
+        guard unsafe held > 0 || exchange.pointee.responsePace.isPaced || connection.pointee.interest != .stream else {
             return
         }
+        let rest = unsafe exchange.pointee.response.spliceable
         // The last bytes of a body aren't kept waiting.
-        if unsafe exchange.pointee.response.spliceable < WorkerLimits.spliceBytesMin {
-            unsafe exchange.pointee.responsePace.end()
-        }
+        if rest < WorkerLimits.spliceBytesMin { unsafe exchange.pointee.responsePace.end() }
+        // While the client is full, only a rest that fits into the pipe is worth being woken for: with it the endpoint is
+        // free.
+        let takesMore = unsafe held == 0 || !exchange.pointee.response.isComplete && rest <= PipePool.pipeBytes - held
         let isPaced = unsafe exchange.pointee.responsePace.isPaced
         var interest: Poller.Interest = []
-        if !isBlocked && !isPaced { interest.insert(.reading) }
+        if takesMore && !isPaced { interest.insert(.reading) }
         if unsafe !connection.pointee.isWritable { interest.insert(.writing) }
         unsafe watch(connection, interest)
-        if isPaced && !isBlocked { unsafe awaitBeat(exchange) }
+        if takesMore && isPaced { unsafe awaitBeat(exchange) }
     }
 
     /// The request's body can't be moved on now.
@@ -75,8 +83,7 @@ extension ProxyWorker {
         guard unsafe !exchange.pointee.isInPacedList else { return }
         unsafe exchange.pointee.isInPacedList = true
         if paced.isEmpty { nextBeatAt = now &+ Pace.beatNanoseconds }
-        let slot = unsafe exchange.pointee.slot
-        paced.append(Token(kind: Kind.client, slot: slot, generation: exchanges.generation(of: slot)))
+        paced.append(token(of: exchange))
     }
 
     /// What a turn may wait while exchanges are paced: shorter than any timer's granularity.

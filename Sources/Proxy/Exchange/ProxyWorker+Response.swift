@@ -187,7 +187,13 @@ extension ProxyWorker {
         unsafe setBodyDeadline(exchange, client)
         while true {
             if unsafe client.pointee.output.isHeld {
-                guard unsafe client.pointee.isWritable, unsafe flush(client) else { return }
+                let token = token(of: exchange)
+                guard unsafe client.pointee.isWritable, unsafe flush(client) else {
+                    // The client may have gone, and the exchange with it.
+                    guard unsafe exchanges.element(for: token) != nil else { return }
+                    unsafe takeRest(exchange, client, connection)
+                    return
+                }
             }
             if unsafe exchange.pointee.responsePipe.count > 0 {
                 switch unsafe Socket.splice(
@@ -200,16 +206,7 @@ extension ProxyWorker {
                     continue
                 case .wouldBlock:
                     unsafe clientIsFull(client)
-                    if unsafe !exchange.pointee.response.isComplete && exchange.pointee.response.spliceable == 0 {
-                        unsafe spill(exchange, connection)
-                        return
-                    }
-                    guard unsafe fillResponsePipe(exchange, connection) else { return }
-                    if unsafe exchange.pointee.response.isComplete && exchange.pointee.hasSentRequest {
-                        unsafe freeEndpoint(exchange)
-                    } else {
-                        unsafe watchResponse(exchange, connection)
-                    }
+                    unsafe takeRest(exchange, client, connection)
                     return
                 case .failed, .endOfStream:
                     unsafe clientBroke(client)
@@ -286,10 +283,7 @@ extension ProxyWorker {
     ///
     /// - Returns: Whether the pump goes on.
     private mutating func readResponseBody(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
-        let plain = unsafe exchange.pointee.isCopied ? 0 : exchange.pointee.response.spliceable
-        if unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0,
-            unsafe takeResponsePipe(exchange)
-        {
+        if unsafe isSpliced(exchange) && takeResponsePipe(exchange) {
             unsafe buffers.empty(&connection.pointee.input)
             return unsafe fillResponsePipe(exchange, connection)
         }
@@ -320,7 +314,7 @@ extension ProxyWorker {
     /// Splices as much of the body into the pipe as there is and as it takes.
     ///
     /// - Returns: Whether the exchange goes on.
-    private mutating func fillResponsePipe(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
+    mutating func fillResponsePipe(_ exchange: ExchangePointer, _ connection: ConnectionPointer) -> Bool {
         let held = unsafe exchange.pointee.responsePipe.count
         let count = unsafe Int(min(exchange.pointee.response.spliceable, UInt64(PipePool.pipeBytes - held)))
         guard unsafe count > 0 && connection.pointee.isReadable else { return true }
@@ -333,10 +327,10 @@ extension ProxyWorker {
             unsafe exchange.pointee.responsePace.moved(moved)
             return true
         case .wouldBlock:
+            unsafe exchange.pointee.responsePace.emptied()
             // With bytes in the pipe it may be the pipe that is full.
             guard held == 0 else { return true }
             unsafe connection.pointee.isReadable = false
-            unsafe exchange.pointee.responsePace.emptied()
             unsafe pipes.give(&exchange.pointee.responsePipe)
             return true
         case .endOfStream: return unsafe responseEnded(exchange)
@@ -353,6 +347,12 @@ extension ProxyWorker {
         if unsafe exchange.pointee.response.endOfStream() { return true }
         unsafe endpointCutShort(exchange)
         return false
+    }
+
+    /// Whether what is to come of the body goes through a pipe.
+    mutating func isSpliced(_ exchange: ExchangePointer) -> Bool {
+        let plain = unsafe exchange.pointee.isCopied ? 0 : exchange.pointee.response.spliceable
+        return unsafe plain >= WorkerLimits.spliceBytesMin || exchange.pointee.responsePipe.isHeld && plain > 0
     }
 
     mutating func takeResponsePipe(_ exchange: ExchangePointer) -> Bool {
