@@ -41,7 +41,7 @@ package final class TLSClientContext {
         }
         unsafe self.handle = unsafe handle
         serverName = options.serverName
-        unsafe copenssl_set_mode(handle, Int(SSL_MODE_RELEASE_BUFFERS))
+        unsafe copenssl_set_mode(handle, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN))
         unsafe copenssl_set_minimum(handle, TLS1_2_VERSION)
         unsafe SSL_CTX_set_options(handle, COPENSSL_NO_RENEGOTIATION | COPENSSL_NO_COMPRESSION)
         unsafe copenssl_set_groups(handle, "X25519:P-256:P-384")

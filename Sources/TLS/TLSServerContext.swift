@@ -146,7 +146,9 @@ package final class TLSServerContext {
     /// What both versions have in common: forward secrecy and authenticated encryption only, no renegotiation
     /// (RFC 9325 §3 and §4).
     private static func configure(_ context: OpaquePointer) {
-        unsafe copenssl_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS))
+        // What is sent is what the certificate's file holds. Without the second mode OpenSSL builds a chain in each handshake
+        // of a certificate that came without one, of whatever it trusts, the authorities of clients included.
+        unsafe copenssl_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN))
         unsafe SSL_CTX_set_options(
             context,
             COPENSSL_NO_RENEGOTIATION | COPENSSL_NO_COMPRESSION | COPENSSL_SERVER_PREFERENCE
