@@ -12,6 +12,8 @@ struct SocketCall {
     var holdsOutput = false
     /// Another record follows at once.
     var hasMore = false
+    /// What is written is kept until the call is over, to go out at once.
+    var gathers = false
     /// The last read brought less than it asked for: the socket has no more.
     var isDrained = false
     /// The peer has sent FIN.
@@ -30,7 +32,7 @@ struct SocketCall {
     var session: OpaquePointer?
     /// As `TicketKeys.bytes`; the worker's own until it is given those of all nodes.
     let ticketKeys: UnsafeMutablePointer<UInt8>
-    /// Encrypted bytes that the socket didn't take.
+    /// Encrypted bytes that the socket didn't take, or wasn't given yet.
     let spill: UnsafeMutablePointer<UInt8>
     var spillCount = 0
 
@@ -111,7 +113,11 @@ enum SocketBIO {
         let source = unsafe UnsafeRawPointer(bytes).assumingMemoryBound(to: UInt8.self)
         unsafe BIO_clear_flags(bio, COPENSSL_RETRY_FLAGS)
         var sent = 0
-        if unsafe !call.pointee.holdsOutput {
+        if unsafe call.pointee.gathers && !call.pointee.holdsOutput {
+            if unsafe call.pointee.spillCount + Int(count) > SocketCall.spillBytesMax {
+                guard unsafe sendGathered(call, more: true) else { return -1 }
+            }
+        } else if unsafe !call.pointee.holdsOutput {
             switch unsafe Socket.send(call.pointee.descriptor, source, Int(count), more: call.pointee.hasMore) {
             case .bytes(let taken): sent = taken
             case .wouldBlock: break
@@ -123,7 +129,7 @@ enum SocketBIO {
         }
         let rest = Int(count) - sent
         guard rest > 0 else { return count }
-        unsafe call.pointee.holdsOutput = true
+        if unsafe !call.pointee.gathers { unsafe call.pointee.holdsOutput = true }
         guard unsafe call.pointee.spillCount + rest <= SocketCall.spillBytesMax else {
             unsafe call.pointee.failure = ENOBUFS
             return -1
@@ -131,5 +137,29 @@ enum SocketBIO {
         unsafe (call.pointee.spill + call.pointee.spillCount).update(from: source + sent, count: rest)
         unsafe call.pointee.spillCount += rest
         return count
+    }
+
+    /// Sends what was gathered. What the socket doesn't take stays in the spill, as output that waits.
+    ///
+    /// - Parameter more: More is sent soon, and the kernel may wait for it (`MSG_MORE`: for 200 ms).
+    /// - Returns: false when the connection is broken.
+    static func sendGathered(_ call: UnsafeMutablePointer<SocketCall>, more: Bool) -> Bool {
+        guard unsafe call.pointee.spillCount > 0 && !call.pointee.holdsOutput else { return true }
+        switch unsafe Socket.send(
+            call.pointee.descriptor, call.pointee.spill, call.pointee.spillCount, more: more)
+        {
+        case .bytes(let sent):
+            unsafe call.pointee.spillCount -= sent
+            guard unsafe call.pointee.spillCount > 0 else { return true }
+            unsafe memmove(call.pointee.spill, call.pointee.spill + sent, call.pointee.spillCount)
+        case .wouldBlock: break
+        case .failed(let code):
+            unsafe call.pointee.failure = code
+            unsafe call.pointee.spillCount = 0
+            return false
+        case .endOfStream: return false
+        }
+        unsafe call.pointee.holdsOutput = true
+        return true
     }
 }

@@ -128,9 +128,11 @@ package struct TLSTransport: ~Copyable {
             unsafe io.pointee.early = unsafe UnsafePointer(early.bytes)
             unsafe io.pointee.earlyCount = early.count
         }
+        unsafe io.pointee.gathers = true
         let result = unsafe SSL_do_handshake(stream.handle)
         if !early.isEmpty { unsafe early.consume(early.count - io.pointee.earlyCount) }
-        let isKept = keepSpill(&output, &buffers)
+        let isSent = unsafe SocketBIO.sendGathered(io, more: result == 1 && ticketsCanWait(stream))
+        let isKept = isSent && keepSpill(&output, &buffers)
         guard result != 1 else { return isKept ? .done : .failed(.closed) }
         let code = unsafe SSL_get_error(stream.handle, result)
         if code == SSL_ERROR_WANT_READ && isKept { return .wouldBlock }
@@ -138,6 +140,12 @@ package struct TLSTransport: ~Copyable {
         unsafe io.pointee.error = ERR_peek_error()
         if code == SSL_ERROR_SSL { return .failed(TLSErrors.handshakeFailure()) }
         return .failed(.closed)
+    }
+
+    /// What a server of TLS 1.3 sends last are session tickets, two records (RFC 8446 §4.6.1). When the client's first request
+    /// is there already, they wait for the answer: one segment instead of three.
+    private func ticketsCanWait(_ stream: TLSStream) -> Bool {
+        unsafe SSL_is_server(stream.handle) == 1 && stream.version == .tls13 && SSL_has_pending(stream.handle) == 1
     }
 
     /// Whether the socket had no byte left when it was read last, and none waits in OpenSSL: reading now would not
@@ -204,10 +212,11 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Parameters:
     ///   - keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
+    ///   - more: The end of the connection follows at once, in the same segment.
     ///   - isEarly: The handshake of a server that has read early data isn't complete (RFC 8446 §2.3).
     package func send(
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool = false,
-        isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
+        more: Bool = false, isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
     ) -> Transfer {
         guard count > 0 else { return .bytes(0) }
         begin(socket, output)
@@ -215,7 +224,7 @@ package struct TLSTransport: ~Copyable {
         var total = 0
         repeat {
             let piece = min(count - total, TLSTransport.recordBytesMax)
-            unsafe io.pointee.hasMore = total + piece < count
+            unsafe io.pointee.hasMore = more || total + piece < count
             var taken = 0
             let isWritten =
                 unsafe isEarly
@@ -239,6 +248,7 @@ package struct TLSTransport: ~Copyable {
         unsafe io.pointee.readBytesLeft = TLSTransport.readBytesMax + 32 * wanted
         unsafe io.pointee.holdsOutput = !output.isEmpty
         unsafe io.pointee.hasMore = false
+        unsafe io.pointee.gathers = false
         unsafe io.pointee.isDrained = false
         unsafe io.pointee.isEnded = false
         unsafe io.pointee.failure = 0

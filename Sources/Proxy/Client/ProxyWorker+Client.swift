@@ -264,12 +264,17 @@ extension ProxyWorker {
 
     /// Sends composed bytes, or keeps what the socket doesn't take.
     ///
+    /// - Parameter isLast: The connection is ended at once: the end goes into the same segment.
     /// - Returns: Whether the connection still works.
-    mutating func sendComposed(_ client: ClientPointer, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int) -> Int {
+    mutating func sendComposed(
+        _ client: ClientPointer, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int, isLast: Bool = false
+    ) -> Int {
         if unsafe client.pointee.stream != ClientStream.none {
             return unsafe sendComposedOnStream(client, body, bodyCount)
         }
-        if let stream = unsafe client.pointee.tls { return unsafe sendComposed(client, stream, body, bodyCount) }
+        if let stream = unsafe client.pointee.tls {
+            return unsafe sendComposed(client, stream, body, bodyCount, isLast: isLast)
+        }
         var sent = 0
         let headCount = writer.count
         if unsafe !client.pointee.output.isHeld {
@@ -279,7 +284,8 @@ extension ProxyWorker {
             }
             let isCopied = writer.count == headCount + bodyCount
             switch unsafe Socket.send(
-                client.pointee.descriptor, writer.bytes, writer.count, body, isCopied ? 0 : bodyCount)
+                client.pointee.descriptor, writer.bytes, writer.count, body, isCopied ? 0 : bodyCount,
+                more: isLast)
             {
             case .bytes(let count):
                 sent = count

@@ -120,10 +120,12 @@ extension ProxyWorker {
 
     @inline(never)
     mutating func send(
-        _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool
+        _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool,
+        more: Bool = false
     ) -> Transfer {
         let result = unsafe tls.send(
-            stream, client.pointee.descriptor, bytes, count, keeps: keeps, isEarly: client.pointee.early != .none,
+            stream, client.pointee.descriptor, bytes, count, keeps: keeps, more: more,
+            isEarly: client.pointee.early != .none,
             output: &client.pointee.output, &buffers)
         if unsafe client.pointee.output.isHeld { unsafe clientIsFull(client) }
         return result
@@ -134,13 +136,13 @@ extension ProxyWorker {
     /// - Returns: How many bytes of the body are sent; -1 when the connection is broken.
     @inline(never)
     mutating func sendComposed(
-        _ client: ClientPointer, _ stream: TLSStream, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int
+        _ client: ClientPointer, _ stream: TLSStream, _ body: UnsafePointer<UInt8>?, _ bodyCount: Int, isLast: Bool
     ) -> Int {
         let headCount = writer.count
         if let body = unsafe body, unsafe !client.pointee.output.isHeld {
             unsafe writer.append(body, min(bodyCount, max(0, TLSTransport.recordBytesMax - headCount)))
         }
-        switch unsafe send(client, stream, writer.bytes, writer.count, keeps: true) {
+        switch unsafe send(client, stream, writer.bytes, writer.count, keeps: true, more: isLast) {
         case .bytes(let count):
             statistics.bytesOut &+= UInt64(count)
             return count - headCount

@@ -127,7 +127,7 @@ extension ProxyWorker {
 
     /// Sends what `writeAnswer` composed and goes on with the connection, or ends it.
     mutating func sendAnswer(_ client: ClientPointer, persists: Bool, mayBeSending: Bool) {
-        guard unsafe sendComposed(client, nil, 0) >= 0 else {
+        guard unsafe sendComposed(client, nil, 0, isLast: !persists) >= 0 else {
             unsafe closeClient(client)
             return
         }

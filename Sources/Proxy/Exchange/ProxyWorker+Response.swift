@@ -157,8 +157,10 @@ extension ProxyWorker {
         unsafe noteLatency(of: exchange.pointee.endpoint, since: exchange.pointee.trace.attemptBeganAt)
         unsafe exchange.pointee.trace.headBytesOut += writer.count
         if isTunnel { unsafe beginTunnel(exchange) }
+        let endsBody = unsafe exchange.pointee.response.isComplete || exchange.pointee.response.isLast(bodyCount)
         let sent = unsafe sendComposed(
-            client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount)
+            client, bodyCount > 0 ? UnsafePointer(connection.pointee.input.bytes) : nil, bodyCount,
+            isLast: endsBody && !persists)
         guard sent >= 0 else {
             unsafe clientBroke(client)
             return
