@@ -144,7 +144,8 @@ package final class TLSServerContext {
     }
 
     /// What both versions have in common: forward secrecy and authenticated encryption only, no renegotiation
-    /// (RFC 9325 §3 and §4).
+    /// (RFC 9325 §3 and §4). AES with 128 bits comes first, as browsers ask for: it is as strong as X25519 and P-256, and a
+    /// handshake with SHA-256 costs some 6% less than with SHA-384. Clients that prefer ChaCha20 get that.
     private static func configure(_ context: OpaquePointer) {
         // What is sent is what the certificate's file holds. Without the second mode OpenSSL builds a chain in each handshake
         // of a certificate that came without one, of whatever it trusts, the authorities of clients included.
@@ -153,7 +154,9 @@ package final class TLSServerContext {
             context,
             COPENSSL_NO_RENEGOTIATION | COPENSSL_NO_COMPRESSION | COPENSSL_SERVER_PREFERENCE
                 | COPENSSL_PRIORITIZE_CHACHA)
-        unsafe SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20")
+        unsafe SSL_CTX_set_ciphersuites(
+            context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256")
+        unsafe SSL_CTX_set_cipher_list(context, "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20")
         unsafe copenssl_set_groups(context, "X25519:P-256:P-384")
         // Sessions live in tickets only: nothing is kept for clients that don't come back.
         unsafe copenssl_set_cache_mode(context, Int(SSL_SESS_CACHE_OFF))

@@ -33,6 +33,18 @@ extension IntegrationTests {
                     "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305",
                 ]
                 #expect(ciphers.count == known.count, "\(text)")
+                // Whatever a client puts first, but ChaCha20.
+                let preferred = ciphers.filter { $0.hasPrefix("Preferred") }
+                #expect(preferred.count == 2)
+                #expect(preferred.contains { $0.contains("TLS_AES_128_GCM_SHA256") }, "\(text)")
+                #expect(preferred.contains { $0.contains("ECDHE-ECDSA-AES128-GCM-SHA256") }, "\(text)")
+                for (version, offer) in [
+                    ("-tls1_3", ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"]),
+                    ("-tls1_2", ["-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"]),
+                ] {
+                    let said = try HTTPSTests.handshake(port, ["-servername", "shop.example", version] + offer).text
+                    #expect(said.contains("CHACHA20"), "\(said)")
+                }
                 #expect(
                     ciphers.allSatisfy { line in line.split(separator: " ").contains { known.contains(String($0)) } })
                 let groups = text.split(separator: "\n").filter { $0.contains("secp") || $0.contains("x25519") }
