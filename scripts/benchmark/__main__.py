@@ -59,6 +59,7 @@ def compare(scenario, names, endpoint, directory, chosen, cpus):
             running.append(systems.ALL[name](scenario, endpoint.port, own_directory, cpus.system))
             running[-1].start()
         for system in running:
+            load.check_answer(system)
             load.run(system, 1, cpus.load)  # fills pools and caches; not counted
         results = {system.name: {"rounds": []} for system in running}
         for number in range(1, chosen.rounds + 1):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,8 @@ from system import BenchError
 
 MESSAGE = Path(__file__).with_name("message.grpc")
 REPORT = Path(__file__).with_name("wrk-report.lua")
+# All of the load offers one cipher suite, so that each system does the same work, whatever it prefers.
+ENVIRONMENT = {**os.environ, "OPENSSL_CONF": str(Path(__file__).with_name("openssl.cnf"))}
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,17 @@ def measures_handshakes(scenario):
     return scenario.kind == "https" and scenario.new_connections
 
 
+def check_answer(system):
+    """s_time counts bytes and knows no status; it asks as here, in HTTP/1.0 without a host."""
+    if not measures_handshakes(system.scenario):
+        return
+    request = f"GET {system.scenario.path} HTTP/1.0\r\n\r\n".encode()
+    said = subprocess.run(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{system.port}"], input=request,
+                          capture_output=True, check=False, timeout=10).stdout
+    if not re.match(rb"HTTP/1\.[01] 200 ", said):
+        raise BenchError(f"{system.name} doesn't answer s_time: {said.partition(bytes([10]))[0]!r}")
+
+
 def s_time_report(texts, scenario, seconds):
     """What all the s_time say: a letter for each connection, `r` when it took up a session. Of a connection whose
     answer isn't whole nothing is said; one process counts what all its connections have read.
@@ -115,7 +129,8 @@ def run(system, seconds, cpus=None):
     count = system.scenario.connections if measures_handshakes(system.scenario) else 1
     meter = processes.CPUMeter(system.processes())
     began = time.monotonic()
-    programs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(count)]
+    programs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+                for _ in range(count)]
     said = [program.communicate() for program in programs]
     took = time.monotonic() - began
     system.check_alive()
