@@ -177,6 +177,30 @@ extension IntegrationTests {
             }
         }
 
+        @Test(
+            "what a client sends behind its last request takes nothing of the answer", arguments: [0, 1],
+            [false, true])
+        func bytesBehindLastRequest(before: Int, isChunked: Bool) throws {
+            try Lab.run { lab in
+                let isSent = DispatchSemaphore(value: 0)
+                let app = try lab.http { request in
+                    if request.head.target == "/last" { isSent.wait() }
+                    return isChunked ? .chunked(["he", "llo"]) : .response("hello")
+                }
+                let port = try Ports.unused()
+                _ = try lab.site(SiteText.http(port, to: [app.address], nodes: 1))
+                let client = try HTTPConnection(to: port)
+                for _ in 0..<before { #expect(try client.request("/").text == "hello") }
+                try client.socket.send("GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                defer { isSent.signal() }
+                try Eventually.holds("the last request") { !app.requests(for: "/last").isEmpty }
+                try client.socket.send("\r\n\r\n")
+                isSent.signal()
+                #expect(try client.response().text == "hello")
+                #expect(try client.isClosedByPeer())
+            }
+        }
+
         struct Answer: CustomTestStringConvertible {
             let bytes: Int
             let isChunked: Bool

@@ -340,7 +340,14 @@ extension ProxyWorker {
             unsafe endStream(client)
             return
         }
-        guard unsafe mayBeSending || client.pointee.output.isHeld || !client.pointee.input.isEmpty else {
+        guard
+            unsafe mayBeSending || client.pointee.output.isHeld || client.pointee.isReadable
+                || !client.pointee.input.isEmpty
+        else {
+            unsafe sendCloseNotice(client)
+            // The answer waits in the kernel for the end that follows. Closing would take it away if bytes have come that
+            // nobody has read; this sends both whatever there is.
+            unsafe Socket.shutdownWriting(client.pointee.descriptor)
             unsafe closeClient(client)
             return
         }
