@@ -16,6 +16,8 @@ struct SocketCall {
     var gathers = false
     /// The last read brought less than it asked for: the socket has no more.
     var isDrained = false
+    /// A drained socket isn't asked again during the call: the peer isn't known to have ended, and of that the poller tells.
+    var trustsDrained = false
     /// The peer has sent FIN.
     var isEnded = false
     /// What the call may still read: OpenSSL reads on as long as messages of TLS itself come (KeyUpdate, tickets), so a peer
@@ -80,6 +82,10 @@ enum SocketBIO {
             unsafe call.pointee.early = unsafe early + taken
             unsafe call.pointee.earlyCount -= taken
             return CInt(taken)
+        }
+        if unsafe call.pointee.isDrained && call.pointee.trustsDrained {
+            unsafe BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY)
+            return -1
         }
         guard unsafe call.pointee.readBytesLeft > 0 else {
             unsafe call.pointee.failure = EPROTO

@@ -119,11 +119,15 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Parameters:
     ///   - early: Bytes that were read from the socket before; what is taken of them is consumed.
+    ///   - endIsNews: The peer hasn't ended as far as is known, and when it does the caller is told by its poller: then a
+    ///     socket that a short read has emptied isn't asked again.
     ///   - output: Gets what the socket doesn't take.
     package func handshake(
-        _ stream: TLSStream, _ socket: CInt, early: inout Buffer, output: inout Buffer, _ buffers: inout BufferPool
+        _ stream: TLSStream, _ socket: CInt, early: inout Buffer, endIsNews: Bool = false, output: inout Buffer,
+        _ buffers: inout BufferPool
     ) -> TLSHandshake {
         begin(socket, output)
+        unsafe io.pointee.trustsDrained = endIsNews
         if !early.isEmpty {
             unsafe io.pointee.early = unsafe UnsafePointer(early.bytes)
             unsafe io.pointee.earlyCount = early.count
@@ -145,14 +149,18 @@ package struct TLSTransport: ~Copyable {
     /// What a server of TLS 1.3 sends last are session tickets, two records (RFC 8446 §4.6.1). When the client's first request
     /// is there already, they wait for the answer: one segment instead of three.
     private func ticketsCanWait(_ stream: TLSStream) -> Bool {
-        unsafe SSL_is_server(stream.handle) == 1 && stream.version == .tls13 && SSL_has_pending(stream.handle) == 1
+        unsafe SSL_is_server(stream.handle) == 1 && stream.version == .tls13 && hasPending(stream)
     }
 
     /// Whether the socket had no byte left when it was read last, and none waits in OpenSSL: reading now would not
     /// bring any.
-    package func isDrained(_ stream: TLSStream) -> Bool {
-        unsafe io.pointee.isDrained && SSL_has_pending(stream.handle) == 0
-    }
+    package func isDrained(_ stream: TLSStream) -> Bool { isSocketDrained && !hasPending(stream) }
+
+    /// Whether the socket had no byte left when the last call read it last.
+    package var isSocketDrained: Bool { unsafe io.pointee.isDrained }
+
+    /// Whether bytes that were read from the socket wait in OpenSSL.
+    package func hasPending(_ stream: TLSStream) -> Bool { unsafe SSL_has_pending(stream.handle) == 1 }
 
     /// Whether the last call has read anything from the socket.
     package var hasRead: Bool { unsafe io.pointee.readBytesLeft < TLSTransport.readBytesMax }
@@ -177,11 +185,17 @@ package struct TLSTransport: ~Copyable {
 
     /// Receives as `Socket.receive` does: fewer bytes than asked for mean that the socket has no more, and an end or
     /// an error behind the bytes comes with the next call, of which `isEnded` warns.
+    ///
+    /// - Parameter fromSocket: false: the socket is known to have nothing, only what waits in OpenSSL is taken.
     package func receive(
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int,
-        output: inout Buffer, _ buffers: inout BufferPool, isEnded: inout Bool
+        fromSocket: Bool = true, output: inout Buffer, _ buffers: inout BufferPool, isEnded: inout Bool
     ) -> Transfer {
         begin(socket, output, wanted: count)
+        if !fromSocket {
+            unsafe io.pointee.isDrained = true
+            unsafe io.pointee.trustsDrained = true
+        }
         var total = 0
         while total < count {
             var taken = 0
@@ -212,19 +226,21 @@ package struct TLSTransport: ~Copyable {
     ///
     /// - Parameters:
     ///   - keeps: Encrypts all of it whether the socket takes it or not; at most as much as fits `output`.
-    ///   - more: The end of the connection follows at once, in the same segment.
+    ///   - ends: Says behind them that nothing more will be sent (`close_notify`, RFC 8446 §6.1). The sending side is ended at
+    ///     once, and all of it goes into one segment.
     ///   - isEarly: The handshake of a server that has read early data isn't complete (RFC 8446 §2.3).
     package func send(
         _ stream: TLSStream, _ socket: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool = false,
-        more: Bool = false, isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
+        ends: Bool = false, isEarly: Bool = false, output: inout Buffer, _ buffers: inout BufferPool
     ) -> Transfer {
         guard count > 0 else { return .bytes(0) }
         begin(socket, output)
         if unsafe io.pointee.holdsOutput && !keeps { return .wouldBlock }
+        unsafe io.pointee.gathers = ends
         var total = 0
         repeat {
             let piece = min(count - total, TLSTransport.recordBytesMax)
-            unsafe io.pointee.hasMore = more || total + piece < count
+            unsafe io.pointee.hasMore = total + piece < count
             var taken = 0
             let isWritten =
                 unsafe isEarly
@@ -236,6 +252,13 @@ package struct TLSTransport: ~Copyable {
             }
             total += taken
         } while total < count && (keeps || (unsafe !io.pointee.holdsOutput))
+        if ends {
+            if total == count && !isEarly {
+                unsafe SSL_shutdown(stream.handle)
+                ERR_clear_error()
+            }
+            guard unsafe SocketBIO.sendGathered(io, more: true) else { return unsafe .failed(io.pointee.failure) }
+        }
         guard keepSpill(&output, &buffers) else { return .failed(ENOBUFS) }
         return .bytes(total)
     }
@@ -250,6 +273,7 @@ package struct TLSTransport: ~Copyable {
         unsafe io.pointee.hasMore = false
         unsafe io.pointee.gathers = false
         unsafe io.pointee.isDrained = false
+        unsafe io.pointee.trustsDrained = false
         unsafe io.pointee.isEnded = false
         unsafe io.pointee.failure = 0
         unsafe io.pointee.error = 0

@@ -240,6 +240,31 @@ extension IntegrationTests {
             }
         }
 
+        @Test("a client that ends its side within the handshake isn't waited for", arguments: [6, 60, 10_000])
+        func endWithinHandshake(bytes: Int) throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http("app"), try Ports.unused())
+                let (site, _) = try HTTPSTests.site(lab, port, to: [app.address])
+                // So many bytes of a ClientHello or all of it, with FIN at once or when they have been read.
+                let script = """
+                    import socket, ssl, sys, time
+                    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+                    t = ssl._create_unverified_context().wrap_bio(received, sent)
+                    try: t.do_handshake()
+                    except ssl.SSLWantReadError: pass
+                    hello = sent.read()[:\(bytes)]
+                    for pause in (0, 0.05):
+                        s = socket.create_connection(("127.0.0.1", \(port)), timeout=5)
+                        s.sendall(hello)
+                        time.sleep(pause)
+                        s.shutdown(socket.SHUT_WR)
+                        while s.recv(65536): pass
+                    """
+                try Command.succeed(["python3", "-c", script])
+                #expect(try site.metric("sluice_tls_handshake_failures_total", ["reason": "timeout"]) == 0)
+            }
+        }
+
         @Test("an answer that ends with the connection ends with close_notify; one that is cut doesn't")
         func ends() throws {
             try Lab.run { lab in

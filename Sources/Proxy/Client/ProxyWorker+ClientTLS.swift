@@ -42,7 +42,8 @@ extension ProxyWorker {
             return
         }
         let outcome = unsafe tls.handshake(
-            stream, client.pointee.descriptor, early: &client.pointee.input, output: &client.pointee.output, &buffers)
+            stream, client.pointee.descriptor, early: &client.pointee.input, endIsNews: !client.pointee.isPeerClosed,
+            output: &client.pointee.output, &buffers)
         handshakeNanoseconds += Clock.monotonicNanoseconds() &- began
         if unsafe client.pointee.input.isEmpty { unsafe buffers.empty(&client.pointee.input) }
         if unsafe client.pointee.output.isHeld { unsafe clientIsFull(client) }
@@ -57,7 +58,7 @@ extension ProxyWorker {
         case .done:
             statistics.handshakes.count(stream)
             unsafe client.pointee.phase = .idle
-            unsafe client.pointee.isReadable = !tls.isDrained(stream) || client.pointee.isPeerClosed
+            unsafe client.pointee.isReadable = !tls.isSocketDrained || client.pointee.isPeerClosed
             unsafe beginPlaintext(client, stream)
         }
     }
@@ -65,9 +66,11 @@ extension ProxyWorker {
     /// The handshake is over: what ALPN chose is spoken from now on.
     private mutating func beginPlaintext(_ client: ClientPointer, _ stream: TLSStream) {
         unsafe setDeadline(client, now + handshakeTimeout(of: client))
+        let hasPending = tls.hasPending(stream)
         if stream.applicationProtocol == .http2 {
+            if hasPending { unsafe client.pointee.isReadable = true }
             unsafe beginSession(client)
-        } else if unsafe client.pointee.isReadable {
+        } else if unsafe hasPending || client.pointee.isReadable {
             unsafe readClient(client)
         } else {
             unsafe arm(client)
@@ -100,8 +103,8 @@ extension ProxyWorker {
         if unsafe client.pointee.early != .none { return unsafe receiveEarly(client, stream, bytes, count) }
         var isEnded = false
         let result = unsafe tls.receive(
-            stream, client.pointee.descriptor, bytes, count, output: &client.pointee.output, &buffers,
-            isEnded: &isEnded)
+            stream, client.pointee.descriptor, bytes, count, fromSocket: client.pointee.isReadable,
+            output: &client.pointee.output, &buffers, isEnded: &isEnded)
         if isEnded { unsafe client.pointee.isPeerClosed = true }
         return result
     }
@@ -121,10 +124,10 @@ extension ProxyWorker {
     @inline(never)
     mutating func send(
         _ client: ClientPointer, _ stream: TLSStream, _ bytes: UnsafePointer<UInt8>, _ count: Int, keeps: Bool,
-        more: Bool = false
+        ends: Bool = false
     ) -> Transfer {
         let result = unsafe tls.send(
-            stream, client.pointee.descriptor, bytes, count, keeps: keeps, more: more,
+            stream, client.pointee.descriptor, bytes, count, keeps: keeps, ends: ends,
             isEarly: client.pointee.early != .none,
             output: &client.pointee.output, &buffers)
         if unsafe client.pointee.output.isHeld { unsafe clientIsFull(client) }
@@ -142,7 +145,8 @@ extension ProxyWorker {
         if let body = unsafe body, unsafe !client.pointee.output.isHeld {
             unsafe writer.append(body, min(bodyCount, max(0, TLSTransport.recordBytesMax - headCount)))
         }
-        switch unsafe send(client, stream, writer.bytes, writer.count, keeps: true, more: isLast) {
+        let ends = isLast && writer.count == headCount + bodyCount
+        switch unsafe send(client, stream, writer.bytes, writer.count, keeps: true, ends: ends) {
         case .bytes(let count):
             statistics.bytesOut &+= UInt64(count)
             return count - headCount
