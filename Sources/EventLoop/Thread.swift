@@ -15,6 +15,13 @@ package enum Thread {
     /// Has the short sleeps and timeouts of this thread end in time: within 1 µs, where the kernel takes 50 µs.
     package static func makeTimersPrecise() { clinux_set_timer_slack(1_000) }
 
+    /// Whether this thread waits, when it has something to do, until the one that has its CPU rests or has had its share,
+    /// instead of interrupting it (`SCHED_BATCH`, sched(7)). Its own share stays the same.
+    package static func setYielding(_ isYielding: Bool) {
+        // Allowed to every thread, either way; a sandbox that forbids it leaves things as they are.
+        clinux_set_batch(isYielding ? 1 : 0)
+    }
+
     /// Sleeps; less than a second.
     package static func sleep(nanoseconds: UInt64) {
         var time = timespec(tv_sec: 0, tv_nsec: Int(min(nanoseconds, 999_999_999)))

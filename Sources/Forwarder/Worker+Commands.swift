@@ -62,6 +62,7 @@ extension ForwarderWorker {
                 watchListener(slot)
             }
         }
+        yieldIfHandingOver()
     }
 
     /// Takes over where hellos lead; clients whose hello is on its way follow at once.

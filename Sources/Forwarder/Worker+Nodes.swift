@@ -41,6 +41,15 @@ extension ForwarderWorker {
         for slot in linkSlots.values where unsafe links[slot].pointee.node < 0 { endLinkIfAnswered(slot) }
         recoverNodes()
         retriesParked = true
+        yieldIfHandingOver()
+    }
+
+    /// With nothing to relay this worker only has work for nodes of this host. One that is busy would have to be interrupted
+    /// for it, and comes to it no sooner; so the worker lets it finish. Relayed bytes are waited for by others.
+    mutating func yieldIfHandingOver() {
+        Thread.setYielding(
+            connections.count == 0 && nodes.allSatisfy { $0.address == nil }
+                && listenerSlots.allSatisfy { unsafe listeners[$0].pointee.pool == WaitingConnection.poolOfNode })
     }
 
     /// Computes whether a node can take a connection now.

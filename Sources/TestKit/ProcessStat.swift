@@ -57,6 +57,19 @@ package struct ProcessStat: Sendable {
         }
     }
 
+    /// How the kernel schedules the threads whose names begin with `prefix`: 0 for SCHED_OTHER, 3 for SCHED_BATCH (sched(7)).
+    package static func schedulingPolicies(of pid: pid_t, threads prefix: String) -> [Int] {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return tasks.compactMap { task in
+            guard let stat = try? read(pid, "task/\(task)/stat"), let close = stat.lastIndex(of: ")"),
+                stat.contains("(\(prefix)")
+            else { return nil }
+            // `policy` is the 41st field (proc_pid_stat(5)); behind the name comes the third.
+            let fields = stat[close...].split(separator: " ").dropFirst()
+            return fields.count > 38 ? Int(fields[fields.startIndex + 38]) : nil
+        }
+    }
+
     /// True while the process exists and one of its threads runs. A zombie without threads holds no descriptor any more.
     package static func isAlive(_ pid: pid_t) -> Bool {
         guard let stat = try? read(pid, "stat"), let close = stat.lastIndex(of: ")") else { return false }

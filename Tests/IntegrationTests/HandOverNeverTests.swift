@@ -33,7 +33,37 @@ extension IntegrationTests {
                 }
                 #expect(connections("relay") == 20)
                 #expect(connections("hand_over") == 0)
+                #expect(try policies(of: site).allSatisfy { $0 == 0 })
             }
+        }
+
+        @Test("a forwarder that only hands over interrupts nobody, and one that relays does")
+        func scheduling() throws {
+            try Lab.run { lab in
+                let (app, port) = (try lab.http("app"), try Ports.unused())
+                let handsOver = SiteText.http(port, to: [app.address], nodes: 1)
+                let site = try lab.site(handsOver)
+                let count = try policies(of: site).count
+                #expect(count > 0)
+                func waitForPolicy(_ policy: Int) throws {
+                    try Eventually.holds("policy \(policy)") {
+                        try policies(of: site) == [Int](repeating: policy, count: count)
+                    }
+                }
+                try waitForPolicy(3)
+                let raw = try "  raw: {address: \"127.0.0.1:\(Ports.unused())\", protocol: tcp, to: app}\n"
+                try site.rewrite(handsOver.replacing("listeners:\n", with: "listeners:\n\(raw)"))
+                try site.command.succeed(["apply", site.file])
+                try waitForPolicy(0)
+                try site.rewrite(handsOver)
+                try site.command.succeed(["apply", site.file])
+                try waitForPolicy(3)
+            }
+        }
+
+        private func policies(of site: Site) throws -> [Int] {
+            let forwarder = try #require(site.nodeProcesses["forwarder"])
+            return ProcessStat.schedulingPolicies(of: forwarder, threads: "forwarder-")
         }
     }
 }

@@ -4,6 +4,7 @@
 #define SLUICE_CLINUX_H
 
 #include <errno.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>
@@ -36,6 +37,14 @@ static inline void clinux_set_thread_name(const char *name) { prctl(PR_SET_NAME,
 
 /// Sleeps and timeouts of this thread end that many nanoseconds late at most (50,000 without it).
 static inline void clinux_set_timer_slack(unsigned long nanoseconds) { prctl(PR_SET_TIMERSLACK, nanoseconds); }
+
+#define CLINUX_SCHED_BATCH 3
+
+/// Moves this thread to SCHED_BATCH or back to SCHED_OTHER.
+static inline void clinux_set_batch(int is_batch) {
+    struct sched_param none = {0};
+    sched_setscheduler(0, is_batch ? CLINUX_SCHED_BATCH : SCHED_OTHER, &none);
+}
 
 /// Has the cache line of `address` fetched while other work goes on. Nothing is read: any address will do.
 static inline void clinux_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
