@@ -85,6 +85,8 @@ struct ForwarderWorker: ~Copyable {
     var coalescing = Coalescing()
     let scratch: UnsafeMutablePointer<UInt8>
 
+    /// What was last told to the scheduler; see `yieldIfHandingOver`.
+    var isYielding = false
     var isDraining = false
     var hasReportedDrained = false
     var isStopping = false

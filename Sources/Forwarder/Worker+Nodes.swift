@@ -47,9 +47,12 @@ extension ForwarderWorker {
     /// With nothing to relay this worker only has work for nodes of this host. One that is busy would have to be interrupted
     /// for it, and comes to it no sooner; so the worker lets it finish. Relayed bytes are waited for by others.
     mutating func yieldIfHandingOver() {
-        Thread.setYielding(
+        let handsOver =
             connections.count == 0 && nodes.allSatisfy { $0.address == nil }
-                && listenerSlots.allSatisfy { unsafe listeners[$0].pointee.pool == WaitingConnection.poolOfNode })
+            && listenerSlots.allSatisfy { unsafe listeners[$0].pointee.pool == WaitingConnection.poolOfNode }
+        guard isYielding != handsOver else { return }
+        isYielding = handsOver
+        Thread.setYielding(handsOver)
     }
 
     /// Computes whether a node can take a connection now.

@@ -196,5 +196,6 @@ extension ForwarderWorker {
         statistics.listeners[unsafe Int(connection.pointee.origin.listener)].open -= 1
         if case .endpoint(let endpoint) = unsafe connection.pointee.target { endpoints.finished(endpoint) }
         connections.retire(slot)
+        if connections.count == 0 { yieldIfHandingOver() }
     }
 }

@@ -51,12 +51,19 @@ extension IntegrationTests {
                     }
                 }
                 try waitForPolicy(3)
-                let raw = try "  raw: {address: \"127.0.0.1:\(Ports.unused())\", protocol: tcp, to: app}\n"
+                let rawPort = try Ports.unused()
+                let raw = "  raw: {address: \"127.0.0.1:\(rawPort)\", protocol: tcp, to: app}\n"
                 try site.rewrite(handsOver.replacing("listeners:\n", with: "listeners:\n\(raw)"))
                 try site.command.succeed(["apply", site.file])
                 try waitForPolicy(0)
+                let relayed = try HTTPConnection(to: rawPort)
+                #expect(try relayed.request("/").status == 200)
                 try site.rewrite(handsOver)
                 try site.command.succeed(["apply", site.file])
+                // Its listener has gone, and it goes on.
+                #expect(try relayed.request("/").status == 200)
+                #expect(try policies(of: site).contains(0))
+                relayed.socket.close()
                 try waitForPolicy(3)
             }
         }
