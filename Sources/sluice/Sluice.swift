@@ -36,7 +36,7 @@ struct Sluice: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -52,6 +52,15 @@ struct Sluice: AsyncParsableCommand {
             LineLog.write("\(fullMessage(for: error))\n", to: STDERR_FILENO)
             Glibc.exit(2)
         }
+    }
+
+    /// Those of the process. A command that doesn't exist stands alone: with `--help` behind it the parser would answer with
+    /// the help of `sluice`, as if all were well.
+    private static var arguments: [String] {
+        let all = Array(CommandLine.arguments.dropFirst())
+        let names = configuration.groupedSubcommands.flatMap { $0.subcommands }.map { $0._commandName } + ["help"]
+        guard let first = all.first, !first.hasPrefix("-"), !names.contains(first) else { return all }
+        return [first]
     }
 }
 

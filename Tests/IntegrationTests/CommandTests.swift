@@ -41,6 +41,7 @@ extension IntegrationTests {
             "wrong usage ends with 2 and says so on standard error",
             arguments: [
                 ["check"], ["scale"], ["scale", "many"], ["drain"], ["status", "--nonsense"], ["no-such-command"],
+                ["no-such-command", "--help"], ["no-such-command", "--version"],
             ])
         func wrongUsage(arguments: [String]) throws {
             let result = try sluice(arguments)
@@ -49,12 +50,12 @@ extension IntegrationTests {
             #expect(result.text.isEmpty, "\(result)")
         }
 
-        @Test("help ends with 0", arguments: [["--help"], ["run", "--help"], ["apply", "--help"]])
+        @Test(
+            "help ends with 0", arguments: [["--help"], ["run", "--help"], ["apply", "--help"], ["help", "apply"]])
         func help(arguments: [String]) throws {
             let result = try sluice(arguments)
             #expect(result.exitCode == 0)
-            // Help for a command that isn't there is help for `sluice` itself, and no failure.
-            let command = arguments.count > 1 ? arguments[0] : "<subcommand>"
+            let command = arguments.first { !["--help", "help"].contains($0) } ?? "<subcommand>"
             #expect(result.text.contains("USAGE: sluice \(command)"), "\(result)")
         }
 

@@ -40,7 +40,6 @@ extension IntegrationTests {
             for command in commands {
                 let result = try SluiceCommand(socket: "/nowhere").run([command, "--help"])
                 #expect(result.exitCode == 0, "\(command)")
-                // Help for a command that isn't there is help for `sluice` itself, and no failure.
                 #expect(result.text.contains("USAGE: sluice \(command)"), "\(result)")
             }
         }
