@@ -90,8 +90,8 @@ package final class TLSServerContext {
             guard !options.protocols.isEmpty else { continue }
             unsafe SSL_CTX_set_alpn_select_cb(
                 made[index],
-                { _, chosen, chosenCount, offered, offeredCount, table in
-                    unsafe ServerTable.of(table).chooseProtocol(chosen, chosenCount, offered, offeredCount)
+                { handle, chosen, chosenCount, offered, offeredCount, table in
+                    unsafe ServerTable.of(table).chooseProtocol(handle, chosen, chosenCount, offered, offeredCount)
                 }, argument)
         }
     }
@@ -249,8 +249,8 @@ final class ServerTable {
 
     /// Ours that the client offers as well; without one the handshake fails (RFC 7301 §3.2).
     func chooseProtocol(
-        _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ chosenCount: UnsafeMutablePointer<UInt8>?,
-        _ offered: UnsafePointer<UInt8>?, _ offeredCount: UInt32
+        _ handle: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+        _ chosenCount: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?, _ offeredCount: UInt32
     ) -> CInt {
         guard let offered = unsafe offered else { return SSL_TLSEXT_ERR_NOACK }
         for name in protocols {
@@ -262,6 +262,8 @@ final class ServerTable {
                 if unsafe candidate.elementsEqual(name) {
                     unsafe chosen?.pointee = candidate.baseAddress
                     unsafe chosenCount?.pointee = UInt8(length)
+                    // Of HTTP/2 a client needs one connection, and one ticket for the next; others get two.
+                    if name.elementsEqual(ApplicationProtocol.http2.name.utf8) { unsafe SSL_set_num_tickets(handle, 1) }
                     return SSL_TLSEXT_ERR_OK
                 }
                 position += 1 + length

@@ -42,7 +42,7 @@ enum TicketSeal {
         static let failed: CInt = -1
         static let unknown: CInt = 0
         static let good: CInt = 1
-        /// Good, and to be sealed with another key.
+        /// Good, and another one is to be given for it.
         static let renew: CInt = 2
     }
 
@@ -75,7 +75,9 @@ enum TicketSeal {
         guard unsafe EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key + 16, vector) == 1 else {
             return Answer.failed
         }
-        return number == TicketKeys.current ? Answer.good : Answer.renew
+        // A client of TLS 1.3 uses a ticket once, so that nobody can tell its connections for one's (RFC 8446 §C.4).
+        let isKept = unsafe number == TicketKeys.current && SSL_version(ssl) != TLS1_3_VERSION
+        return isKept ? Answer.good : Answer.renew
     }
 
     private static func find(_ name: UnsafePointer<UInt8>, _ keys: UnsafePointer<UInt8>) -> Int? {
