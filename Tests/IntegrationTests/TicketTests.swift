@@ -45,8 +45,13 @@ extension IntegrationTests {
                                            server_hostname="shop.example", session=session)
             def ask(s, field=""):
                 s.sendall(f"GET / HTTP/1.1\\r\\nHost: a\\r\\n{field}\\r\\n".encode())
+                receive(s)
+            def receive(s):
                 text = b""
-                while not text.endswith(b"hello"): text += s.recv(4096)
+                while not text.endswith(b"hello"):
+                    part = s.recv(4096)
+                    if not part: raise SystemExit(f"ended after {text}")
+                    text += part
             s = connect()
             if client == "resumes":
                 ask(s)
@@ -56,8 +61,7 @@ extension IntegrationTests {
             if client == "multiplexes":
                 s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
                           bytes([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84, 0x41, 1]) + b"a")
-                frames = b""
-                while not frames.endswith(b"hello"): frames += s.recv(4096)
+                receive(s)
                 print(tickets)
             elif client == "leaves":
                 ask(s, "Connection: close\\r\\n")
