@@ -1,6 +1,7 @@
 """scripts/bench: the same work through sluice, HAProxy and nginx, in interleaved rounds on one machine."""
 
 import argparse
+import contextlib
 import json
 import shlex
 import shutil
@@ -51,24 +52,35 @@ def arguments():
 
 
 def compare(scenario, names, endpoint, directory, chosen, cpus):
-    """Starts the named systems together and gives each its turn in every round; returns name → rounds and memory."""
-    running = []
-    try:
-        for name in names:
-            own_directory = directory / f"{scenario.name}-{name}"
-            running.append(systems.ALL[name](scenario, endpoint.port, own_directory, cpus.system))
-            running[-1].start()
-        for system in running:
-            load.check_answer(system)
-            load.run(system, 1, cpus.load)  # fills pools and caches; not counted
-        results = {system.name: {"rounds": []} for system in running}
-        for number in range(1, chosen.rounds + 1):
+    """Gives each of the named systems its turn in every round; returns name → rounds and memory.
+
+    Every round has systems started anew: two starts of one program differ in what lies where in memory, by some 2 % of CPU,
+    and a run should not be a single draw of that.
+    """
+    results = {name: {"rounds": []} for name in names}
+    for number in range(1, chosen.rounds + 1):
+        with started(scenario, names, endpoint, directory / f"{scenario.name}-{number}", cpus) as running:
+            for system in running:
+                load.check_answer(system)
+                load.run(system, 1, cpus.load)  # fills pools and caches; not counted
             for system in running:
                 progress(f"{scenario.name}: round {number} of {chosen.rounds}, {system.name}")
                 results[system.name]["rounds"].append(load.run(system, chosen.seconds, cpus.load))
-        for system in running:
-            results[system.name]["memory"] = system.memory()
-        return results
+            for system in running:
+                results[system.name]["memory"] = system.memory()
+    return results
+
+
+@contextlib.contextmanager
+def started(scenario, names, endpoint, directory, cpus):
+    """The systems, from start to stop; what they write is in `directory`."""
+    directory.mkdir()
+    running = []
+    try:
+        for name in names:
+            running.append(systems.ALL[name](scenario, endpoint.port, directory / name, cpus.system))
+            running[-1].start()
+        yield running
     finally:
         for system in running:
             system.stop()

@@ -107,7 +107,8 @@ def describe(facts):
             f"{about['congestion_control']}; {versions}")
 
 
-RULE = "medians of {rounds} interleaved rounds of {seconds} s; ratio and range: CPU per request, paired by round"
+RULE = ("medians of {rounds} interleaved rounds of {seconds} s, each of systems started anew; ratio and range: CPU per "
+        "request, paired by round")
 
 
 class Text:
