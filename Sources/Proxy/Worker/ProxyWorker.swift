@@ -94,6 +94,7 @@ struct ProxyWorker: ~Copyable {
     var tls = TLSTransport()
     /// Spent on handshakes in this turn.
     var handshakeNanoseconds: UInt64 = 0
+    var handshakeShare = HandshakeShare()
 
     /// The current site first, then those that exchanges still hold; empty before the first snapshot.
     var sites: [UnsafeMutablePointer<WorkerSite>] = unsafe []
@@ -210,7 +211,7 @@ struct ProxyWorker: ~Copyable {
                 }
             }
             continueReady()
-            handshakeNanoseconds = 0
+            if handshakeNanoseconds > 0 || handshakeShare.isLarge { watchHandshakes() }
             if !paced.isEmpty { beat() }
             fireTimers()
             if !mirrorsToSend.isEmpty { sendMirrors() }
