@@ -293,7 +293,10 @@ extension ProxyWorker {
             unsafe abandon(exchange, status: exchange.pointee.status)
             return false
         }
-        let room = unsafe connection.pointee.input.room
+        var room = unsafe connection.pointee.input.room
+        if unsafe clients[exchange.pointee.client].pointee.tls != nil {
+            room = min(room, WorkerLimits.encryptedReadBytesMax)
+        }
         let result = unsafe receive(connection, connection.pointee.input.tail, room)
         if case .bytes(let count) = result {
             unsafe connection.pointee.input.end += count

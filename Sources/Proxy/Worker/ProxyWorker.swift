@@ -288,6 +288,11 @@ enum WorkerLimits {
     static let spliceBytesMin: UInt64 = 32 * 1024
     /// Read of the answer to a copy; with more to come the connection is closed.
     static let mirrorAnswerBytesMax: UInt64 = 1024 * 1024
+    /// Read at once of a body that goes out encrypted. What the kernel gives to a network card or to loopback at once is at
+    /// most 64 KiB less 321 bytes (`tcp_xmit_size_goal` in net/ipv4/tcp.c), in whole segments: 62,496 bytes with jumbo
+    /// frames. With the overhead of their records (22 bytes each) 60 KiB fit that. Each piece of 64 KiB had a small packet
+    /// behind it: an eighth of the CPU for a large body.
+    static let encryptedReadBytesMax = 60 * 1024
     /// Moved for one exchange in one turn, so that one fast peer doesn't starve the others.
     static let bytesPerTurnMax = 4 * 1024 * 1024
     /// A request that can't be replayed goes on a connection that was idle for less than this, else on a fresh one. Endpoints
