@@ -1,1 +1,3 @@
 #include "clinux.h"
+
+__thread void *clinux_memory_of_thread;

@@ -42,6 +42,7 @@ package final class ProxyRole: DataRole {
         identity: NodeIdentity = NodeIdentity()
     ) throws(RoleError) {
         workerCount = workers
+        _ = CryptoMemory.isInstalled
         serverContexts = ServerContexts(workers: workers)
         clientContexts = ClientContexts(workers: workers)
         outliers = OutlierWatch(registry: registry, workers: workers)
@@ -92,6 +93,7 @@ package final class ProxyRole: DataRole {
     private func start(_ worker: Int) {
         let (mailboxes, agent, listening, sources) = (mailboxes, agent, listeners[worker], sources)
         Thread.start("proxy-\(worker)") {
+            CryptoMemory.beginHeap()
             do {
                 var loop = ProxyWorker(
                     index: worker, poller: try Poller(), mailboxes: mailboxes, agent: agent, listening: listening,

@@ -38,6 +38,12 @@ static inline void clinux_set_thread_name(const char *name) { prctl(PR_SET_NAME,
 /// Sleeps and timeouts of this thread end that many nanoseconds late at most (50,000 without it).
 static inline void clinux_set_timer_slack(unsigned long nanoseconds) { prctl(PR_SET_TIMERSLACK, nanoseconds); }
 
+extern __thread void *clinux_memory_of_thread;
+
+/// A word of each thread's own, nil at first: Swift has no such variables.
+static inline void *clinux_thread_memory(void) { return clinux_memory_of_thread; }
+static inline void clinux_set_thread_memory(void *memory) { clinux_memory_of_thread = memory; }
+
 #define CLINUX_SCHED_BATCH 3
 
 /// Moves this thread to SCHED_BATCH or back to SCHED_OTHER.
