@@ -42,6 +42,7 @@ package final class ProxyRole: DataRole {
         identity: NodeIdentity = NodeIdentity()
     ) throws(RoleError) {
         workerCount = workers
+        // Before the first call of OpenSSL, or it would be too late. Either way it works.
         _ = CryptoMemory.isInstalled
         serverContexts = ServerContexts(workers: workers)
         clientContexts = ClientContexts(workers: workers)

@@ -1,5 +1,6 @@
 // What Swift's Glibc module hides (it is built without _GNU_SOURCE) or can't import (macros), redeclared with
-// the kernel's own types. Nothing here decides anything; every function is one system call or one scan.
+// the kernel's own types, and what Swift has no words for. Nothing here decides anything; a function is one system call,
+// one scan or one word of memory.
 #ifndef SLUICE_CLINUX_H
 #define SLUICE_CLINUX_H
 
